@@ -1,0 +1,132 @@
+"""The truth: one database, SQLite by default or PostgreSQL by URL, behind short units of work.
+
+A unit of work is ``async with database.transaction() as tx``: it does no network I/O, and when the block has been
+left without an error its writes are durable. On SQLite one writer connection serves all units in turn, each inside
+a savepoint, and commits for everybody who is waiting at once: one fsync for the group, every caller resumed after
+it. On PostgreSQL a unit is an ordinary transaction on a pooled connection.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Self
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from runtime.errors import LayoverError
+from runtime.group_commit import GroupCommit
+
+
+class UnsupportedDatabase(LayoverError):
+    def __init__(self, scheme: str) -> None:
+        super().__init__(
+            f"DATABASE_URL starts with {scheme!r}. Use sqlite:///path/to/file.db or postgresql://user@host/name."
+        )
+
+
+class Transaction:
+    """One unit of work in progress. Statements only; what must follow the commit is given to ``after_commit``."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self.connection = connection
+        self._followers: list[Callable[[], None]] = []
+
+    async def execute(self, statement: sa.Executable, parameters: Any = None) -> sa.CursorResult[Any]:
+        """Run one statement (with a list of parameter sets: executemany)."""
+        result = await self.connection.execute(statement, parameters)
+        return result
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.connection.dialect.name == "sqlite"
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Call back once the writes are durable (a wake-up, never work that must not be lost)."""
+        self._followers.append(callback)
+
+    def run_followers(self) -> None:
+        for follow in self._followers:
+            follow()
+
+
+class Database:
+    """Opens with ``async with Database.open(url)``. Stores take a ``Transaction``; pages that only read, a snapshot."""
+
+    def __init__(self, engine: AsyncEngine, url: str) -> None:
+        self.engine = engine
+        self.url = url
+        self.is_sqlite = engine.dialect.name == "sqlite"
+        self._group: GroupCommit | None = None
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, url: str) -> AsyncIterator[Self]:
+        """Connect. ``url``: ``sqlite:///file.db`` or ``postgresql://…`` (driver names are filled in)."""
+        engine = _engine(async_url(url))
+        database = cls(engine, url)
+        try:
+            if database.is_sqlite:
+                writer = await engine.connect()
+                await writer.execution_options(isolation_level="AUTOCOMMIT")
+                database._group = GroupCommit(writer)
+            yield database
+        finally:
+            if database._group is not None:
+                await database._group.close()
+            await engine.dispose()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """A unit of work: all of it is durable when the block has been left, or none of it is.
+
+        Never open one inside another: on SQLite the inner would wait for the outer for ever.
+        """
+        if self._group is not None:
+            async with self._group.unit() as writer:
+                tx = Transaction(writer)
+                yield tx
+        else:
+            async with self.engine.begin() as connection:
+                tx = Transaction(connection)
+                yield tx
+        tx.run_followers()
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+        """A connection to read from, one consistent view for as long as it is held."""
+        async with self.engine.connect() as connection:
+            yield connection
+
+
+def async_url(url: str) -> sa.URL:
+    """The URL with its async driver: ``sqlite`` → aiosqlite, ``postgres``/``postgresql`` → asyncpg."""
+    parsed = sa.make_url(url)
+    backend = parsed.drivername.split("+")[0]
+    drivers = {
+        "sqlite": "sqlite+aiosqlite",
+        "postgresql": "postgresql+asyncpg",
+        "postgres": "postgresql+asyncpg",
+    }
+    if backend not in drivers:
+        raise UnsupportedDatabase(parsed.drivername)
+    return parsed.set(drivername=drivers[backend])
+
+
+def _engine(url: sa.URL) -> AsyncEngine:
+    if not url.drivername.startswith("sqlite"):
+        return create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True)
+    engine = create_async_engine(url, pool_size=4, max_overflow=8)
+
+    @sa.event.listens_for(engine.sync_engine, "connect")
+    def set_pragmas(connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",  # a commit is on disk when it returns, also when the power goes
+            "busy_timeout=10000",
+            "foreign_keys=ON",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    return engine
