@@ -50,6 +50,8 @@ class Deposit:
     tx_hash: str | None  # None: the chain does not tell (block reward, or found by balance alone)
     sender: str | None
     confirmations: int  # head − block; 0 when just included
+    confirmed: bool  # deep enough, and its block's hash and the address's balance were checked again there
+    mined_at: datetime  # the block's own time
     seen_at: datetime
 
 
@@ -118,6 +120,10 @@ class ChainWatch(Protocol):
 
     async def events(self, connection: AsyncConnection, after: int, limit: int) -> Sequence[ChainEvent]:
         """The changes with a seq above ``after``, in order."""
+        ...
+
+    async def read_until(self, connection: AsyncConnection) -> datetime | None:
+        """The time of the newest block that has been read whole; None before the first."""
         ...
 
     async def changed(self) -> None:
