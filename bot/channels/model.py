@@ -28,7 +28,7 @@ class ChatId:
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """Something a traveller did. Either ``text`` or ``button`` is set; neither for what we cannot read (a voice note)."""
+    """Something a traveller did: ``text`` or ``button`` is set, or neither when we cannot read it (a voice note)."""
 
     chat: ChatId
     received_at: datetime

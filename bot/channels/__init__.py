@@ -1,0 +1,1 @@
+"""The channels a traveller may write on, all speaking ``Inbound`` and ``Outbound`` (``model.py``)."""

@@ -1,0 +1,1 @@
+"""The web edge: webhooks in, signed documents out, health and metrics."""
