@@ -12,11 +12,28 @@ from sandbox.anvil import Anvil
 GAS = 5_000_000  # stated on every transaction: the node's estimate refuses what will revert
 
 # Opcodes of the Ethereum Virtual Machine. Source: the yellow paper, appendix H; SELFBALANCE is EIP-1884.
-_CODES = """
-    STOP 00 ADD 01 SUB 03 AND 16 ADDRESS 30 CALLVALUE 34 CALLDATALOAD 35 CALLDATASIZE 36 CALLDATACOPY 37 CODECOPY 39
-    SELFBALANCE 47 POP 50 MSTORE 52 JUMPI 57 GAS 5a CALL f1 RETURN f3 DELEGATECALL f4 REVERT fd SELFDESTRUCT ff
-""".split()
-_OPCODES = {name: int(code, 16) for name, code in zip(_CODES[::2], _CODES[1::2], strict=True)}
+_OPCODES = {
+    "STOP": 0x00,
+    "ADD": 0x01,
+    "SUB": 0x03,
+    "AND": 0x16,
+    "ADDRESS": 0x30,
+    "CALLVALUE": 0x34,
+    "CALLDATALOAD": 0x35,
+    "CALLDATASIZE": 0x36,
+    "CALLDATACOPY": 0x37,
+    "CODECOPY": 0x39,
+    "SELFBALANCE": 0x47,
+    "POP": 0x50,
+    "MSTORE": 0x52,
+    "JUMPI": 0x57,
+    "GAS": 0x5A,
+    "CALL": 0xF1,
+    "RETURN": 0xF3,
+    "DELEGATECALL": 0xF4,
+    "REVERT": 0xFD,
+    "SELFDESTRUCT": 0xFF,
+}
 _JUMPDEST, _PUSH1 = 0x5B, 0x60
 
 
