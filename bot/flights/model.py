@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -85,6 +85,12 @@ class SearchRequest:
     cabin: Cabin
 
 
+def elapsed(start: datetime, end: datetime) -> timedelta:
+    """The time that really passes. Python subtracts the clock faces where both ends share a zone, which is an hour
+    wrong over a change of summer time."""
+    return end.astimezone(UTC) - start.astimezone(UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class Segment:
     """One take-off and landing. Times are aware, in the zone of their airport."""
@@ -107,7 +113,7 @@ class Segment:
 
     @property
     def duration(self) -> timedelta:
-        return self.arrives - self.departs
+        return elapsed(self.departs, self.arrives)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +136,7 @@ class Slice:
 
     @property
     def duration(self) -> timedelta:
-        return self.arrives - self.departs
+        return elapsed(self.departs, self.arrives)
 
 
 @dataclass(frozen=True, slots=True)
