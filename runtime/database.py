@@ -6,11 +6,13 @@ a savepoint, and commits for everybody who is waiting at once: one fsync for the
 it. On PostgreSQL a unit is an ordinary transaction on a pooled connection.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
+import asyncpg
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from runtime.errors import LayoverError
@@ -33,8 +35,14 @@ class Transaction:
 
     async def execute(self, statement: sa.Executable, parameters: Any = None) -> sa.CursorResult[Any]:
         """Run one statement (with a list of parameter sets: executemany)."""
-        result = await self.connection.execute(statement, parameters)
-        return result
+        return await self.connection.execute(statement, parameters)
+
+    async def insert_if_new(self, table: sa.Table, values: Mapping[str, Any], *, key: Sequence[str]) -> bool:
+        """Insert a row unless one with the same ``key`` (columns with a unique constraint) is there. True: inserted."""
+        insert = sqlite.insert if self.is_sqlite else postgresql.insert
+        statement = insert(table).values(**values).on_conflict_do_nothing(index_elements=list(key))
+        result = await self.execute(statement.returning(*(table.c[name] for name in key)))
+        return result.first() is not None
 
     @property
     def is_sqlite(self) -> bool:
@@ -96,6 +104,19 @@ class Database:
         """A connection to read from, one consistent view for as long as it is held."""
         async with self.engine.connect() as connection:
             yield connection
+
+
+def connection_lost(error: BaseException) -> bool:
+    """Whether the database went away under us (restarted, unreachable): no fault of the statement, so try again."""
+    if isinstance(error, sa.exc.DBAPIError):
+        return error.connection_invalidated or isinstance(error.orig, ConnectionError | asyncpg.PostgresConnectionError)
+    return isinstance(
+        error,
+        ConnectionError
+        | asyncpg.PostgresConnectionError
+        | asyncpg.OperatorInterventionError  # shutting down, starting up
+        | sa.exc.TimeoutError,  # no free connection in time
+    )
 
 
 def async_url(url: str) -> sa.URL:
