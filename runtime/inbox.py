@@ -136,15 +136,15 @@ class InboxWorker:
             next_in=(min(later) - now).total_seconds() if later else None,
         )
 
-    async def _work(self, head: WaitingFact) -> None:
+    async def _work(self, head: WaitingFact) -> bool:
         """Handle the lane's facts from its head on, until none is left that may be handled now."""
         batch, is_last = [head], head.behind == 0
         while True:
             for item in batch:
                 if self._lanes.stopping or not await self._handle(item.fact):
-                    return
+                    return True
             if is_last:
-                return
+                return False
             async with self._database.snapshot() as connection:
                 batch = await self._store.lane(
                     connection, self._topic, head.lane, due_by=self._clock.now(), in_order=self._in_order

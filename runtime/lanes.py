@@ -46,13 +46,13 @@ class Found(Generic[Head]):
 class LaneLoop(Generic[Head]):
     """``find(limit)`` looks for the heads of lanes, at most that many; ``work(head)`` works one lane from there on.
 
-    An error of ``work`` ends the loop: what belongs to one item is dealt with inside.
+    ``work`` returns True when it left something waiting, so that the loop learns when to come back. An error of ``work`` ends the loop: what belongs to one item is dealt with inside.
     """
 
     def __init__(
         self,
         find: Callable[[int], Awaitable[Found[Head]]],
-        work: Callable[[Head], Awaitable[None]],
+        work: Callable[[Head], Awaitable[bool]],
         *,
         concurrency: int,
         poll_seconds: float,
@@ -110,9 +110,10 @@ class LaneLoop(Generic[Head]):
         return self._poll_seconds if found.next_in is None else max(0.0, min(self._poll_seconds, found.next_in))
 
     async def _work_lane(self, head: Head) -> None:
+        look_again = True
         try:
-            await self._work(head)
+            look_again = await self._work(head)
         finally:
             self._busy.discard(head.lane)
-            if self._crowded or head.lane in self._woken:
+            if look_again or self._crowded or head.lane in self._woken:
                 self._look.set()

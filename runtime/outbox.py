@@ -202,16 +202,17 @@ class Courier:
             next_in=(min(later) - now).total_seconds() if later else None,
         )
 
-    async def _work(self, head: WaitingLetter) -> None:
+    async def _work(self, head: WaitingLetter) -> bool:
         """Send what waits in the lane, one after the other."""
         while not self._lanes.stopping:
             taken = await self._take(head.lane)
             if taken is None:
-                return
+                return False
             if await self._wait_for_turn(head.lane):
                 taken = await self._take(head.lane)  # it may have been superseded, or the channel paused
             if taken is None or not await self._claim(taken) or not await self._send(taken):
-                return
+                return True
+        return True
 
     async def _take(self, lane: str) -> ClaimedLetter | None:
         now = self._clock.now()
