@@ -54,8 +54,13 @@ class Checkout:
     def quote(self, method: Method, price: Money) -> Quote:
         return self._method(method).quote(price, self._clock.now())
 
-    async def start(self, tx: Transaction, *, booking_id: str, chat: str, method: Method, price: Money) -> Payment:
-        """A new payment. It is opened by the timer right after the commit; the observer is told when it is."""
+    async def start(
+        self, tx: Transaction, *, booking_id: str, chat: str, method: Method, price: Money, not_after: datetime
+    ) -> Payment:
+        """A new payment. It is opened by the timer right after the commit; the observer is told when it is.
+
+        Its time runs out with the method's or at ``not_after`` (the fare's end), whichever comes first.
+        """
         way = self._method(method)
         now = self._clock.now()
         payment = Payment(
@@ -67,7 +72,7 @@ class Checkout:
             quote=way.quote(price, now),
             created_at=now,
             opened_at=None,
-            expires_at=now + way.time_to_pay,
+            expires_at=min(now + way.time_to_pay, not_after),
             version=1,
         )
         payment = await way.begin(tx, payment)

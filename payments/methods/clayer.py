@@ -78,8 +78,7 @@ class ClayerMethod:
             return None
         await addresses.keep_baseline(tx, baseline.address, evidence)
         await self._chain.watch(tx, baseline)
-        now = self._clock.now()
-        return replace(payment, opened_at=now, expires_at=now + self.time_to_pay)
+        return replace(payment, opened_at=self._clock.now())
 
     async def rest(self, tx: Transaction, payment: Payment) -> None:
         assert payment.address is not None

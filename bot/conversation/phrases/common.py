@@ -1,0 +1,74 @@
+"""Words for every stage: help, being lost and found, trips, tickets."""
+
+from bot.channels.model import Text
+from bot.channels.text import bold, code, lines, paragraphs, text
+from bot.conversation.phrases.forms import listing
+from bot.conversation.session import Stage
+
+HELP_BY_STAGE = {
+    Stage.TRIP: "Tell me where from, where to, when, who and which cabin, in any order.",
+    Stage.CONFIRM: "Say yes and I search; or write what is different: “make it business”, “back on the 15th”.",
+    Stage.SEARCHING: "I am searching. You may still change something: “leave a day later”.",
+    Stage.OFFERS: "Choose an offer by its number, or say “fastest”, “cheapest”, “more”, or what to change.",
+    Stage.TRAVELLERS: "I need each traveller as in the passport. /back goes one step back; nothing is lost.",
+    Stage.METHOD: "Choose how to pay, or say “change travellers”. Nothing is charged before you pay.",
+    Stage.PAYING: "Send the amount to the address; I watch the network and tell you each step.",
+    Stage.ISSUING: "Your tickets are being issued. You need to do nothing.",
+}
+
+COMMANDS = (
+    ("start", "Begin, or see where we are"),
+    ("status", "Where we are"),
+    ("trips", "Your trips and tickets"),
+    ("back", "One step back"),
+    ("cancel", "Give up this trip or payment"),
+    ("help", "What I can do"),
+)
+
+
+def help_text(stage: Stage) -> Text:
+    return paragraphs(
+        HELP_BY_STAGE[stage],
+        lines(*(f"/{command} – {meaning}" for command, meaning in COMMANDS)),
+    )
+
+
+STALE = "That button is from an older message. Here is where we are:"
+UNREADABLE = "I can only read text so far. Please write it."
+WELCOME_BACK = "Welcome back. Here is where we are:"
+NOTHING_TO_CANCEL = "There is nothing to cancel. Where would you like to go?"
+GIVEN_UP = "That trip is dropped. Tell me about another one whenever you like."
+ASK_START_OVER = "Drop this trip and start over?"
+CANNOT_GO_BACK = "There is nothing to go back to from here."
+NOT_UNDERSTOOD = "I did not understand that."
+THANKS = "You are welcome."
+
+
+def unknown_command(word: str) -> str:
+    return f"I do not know {word}. /help shows what I can do."
+
+
+def ticketed(reference: str, airline_reference: str, travellers: tuple[str, ...]) -> Text:
+    tickets = "The ticket" if len(travellers) == 1 else "Tickets"
+    follow = "follows" if len(travellers) == 1 else "follow"
+    return lines(
+        text("You are booked. Reference ", code(reference), f", with the airline {airline_reference}."),
+        f"{tickets} for {listing(list(travellers))} {follow}.",
+    )
+
+
+def ticketing_failed(reference: str) -> str:
+    return (
+        f"Your payment is in, but the airline could not confirm the seats for {reference}. Your money is safe and "
+        "recorded as yours; a person is looking at it and you will hear from us here."
+    )
+
+
+def no_trips() -> str:
+    return "You have no trips yet. Where would you like to go?"
+
+
+def trips(rows: list[tuple[str, str, str]]) -> Text:
+    """Reference, route and dates, and state of each."""
+    listed = [text(bold(reference), f" · {trip} · {state}") for reference, trip, state in rows]
+    return paragraphs("Your trips:", lines(*listed))

@@ -1,0 +1,157 @@
+"""Paying: how, where, what has come, and when it does not go to plan."""
+
+from datetime import datetime
+
+from bot.channels.model import Text
+from bot.channels.text import bold, code, lines, link, paragraphs, text
+from bot.conversation.context import PayingFacts
+from bot.conversation.phrases.forms import clock_time, listing, plain_length, short_hash
+from payments.payment import Method, Payment
+
+METHOD_NAMES = {Method.CLAYER: "On-chain"}
+
+
+def ask_method(trip: Text, travellers: Text, methods: tuple[Method, ...]) -> Text:
+    names = listing([f"'{METHOD_NAMES[method]}'" for method in methods], "or")
+    return paragraphs(trip, travellers, f"If that is right: how would you like to pay? {names}")
+
+
+NOTHING_CONFIGURED = "Paying is not set up here yet, so I cannot book this trip. Nothing was charged."
+
+
+def not_offered(asked: str, methods: tuple[Method, ...]) -> str:
+    works = listing([METHOD_NAMES[method] for method in methods])
+    return f"Paying by {asked} is not possible right now. {works} works."
+
+
+def preparing() -> str:
+    return "One moment, I am getting an address just for your payment."
+
+
+def instructions(payment: Payment, facts: PayingFacts, now: datetime) -> Text:
+    left = plain_length(payment.expires_at - now)
+    return text(
+        f"To pay on {facts.network}, send exactly ",
+        bold(payment.quote.coin.text(payment.due)),
+        f" to the address in the next message, before {clock_time(payment.expires_at)} ({left}). "
+        "I will tell you as soon as I see it.",
+    )
+
+
+def address(payment: Payment) -> Text:
+    return text(code(payment.address or ""))
+
+
+def qr_caption(payment: Payment) -> Text:
+    return text(f"Scan to pay {payment.quote.coin.text(payment.missing or payment.due)} with a wallet app.")
+
+
+def progress(payment: Payment, facts: PayingFacts) -> Text:
+    counted = min(payment.confirmations, facts.confirmations)
+    return lines(
+        f"I see your payment of {payment.quote.coin.text(payment.received)}. "
+        f"{counted} of {facts.confirmations} confirmations.",
+        transactions(payment, facts),
+    )
+
+
+def confirmed(payment: Payment, facts: PayingFacts) -> Text:
+    return lines(
+        text(bold("Confirmed"), f", {facts.confirmations} of {facts.confirmations}."), transactions(payment, facts)
+    )
+
+
+def transactions(payment: Payment, facts: PayingFacts) -> Text:
+    parts = []
+    for tx_hash in payment.tx_hashes:
+        url = facts.transaction_link(tx_hash)
+        shown = short_hash(tx_hash)
+        parts.append(text("Transaction ", link(url, shown) if url else shown))
+    return lines(*parts)
+
+
+def issuing() -> str:
+    return "Paid. I am booking your seats now; the tickets follow in a moment."
+
+
+def overpaid(payment: Payment) -> str:
+    rest = payment.quote.coin.text(payment.confirmed - payment.due)
+    return f"You sent {rest} more than was due. It is recorded as yours, with payment {payment.id}."
+
+
+def underpaid(payment: Payment) -> Text:
+    coin = payment.quote.coin
+    return text(
+        f"I received {coin.text(payment.received)} of {coin.text(payment.due)}. Please send the remaining ",
+        bold(coin.text(payment.missing)),
+        f" to the same address before {clock_time(payment.expires_at)}.",
+    )
+
+
+def taken_back() -> str:
+    return (
+        "The network took back the block with your payment, so I am counting again. "
+        "You do not need to do anything; I will tell you when it is confirmed."
+    )
+
+
+def expired(payment: Payment) -> Text:
+    coin = payment.quote.coin
+    if payment.received:
+        return text(
+            f"The time to pay is up. I received {coin.text(payment.received)} of {coin.text(payment.due)}; it is kept "
+            f"safe and recorded as yours, with payment {payment.id}. Please do not send more to that address."
+        )
+    return text(
+        "The time to pay is up, and nothing had arrived. Please do not send anything to that address any more. "
+        "Would you like a new one?"
+    )
+
+
+def late(payment: Payment, facts: PayingFacts) -> Text:
+    amount = payment.quote.coin.text(payment.confirmed)
+    return lines(
+        f"Your payment of {amount} arrived after the time was up, so the fare may have changed. "
+        f"I have kept it safe: it is recorded as yours, with payment {payment.id}, and a person will look at it.",
+        transactions(payment, facts),
+    )
+
+
+def reversed_payment() -> str:
+    return (
+        "The network took back your payment after it had been confirmed. Your ticket stays as it is for now; "
+        "a person is looking at it."
+    )
+
+
+def failed(methods: tuple[Method, ...]) -> str:
+    works = listing([METHOD_NAMES[method] for method in methods])
+    return f"I could not prepare the payment: the network does not answer right now. Nothing was charged. Try {works}?"
+
+
+def cancelled() -> str:
+    return "Payment cancelled. Please do not send anything to that address any more."
+
+
+def cannot_cancel() -> str:
+    return "Your payment is already on its way, so I will see it through first."
+
+
+ASK_CANCEL = "Cancel this payment? If you have sent something already, please keep it open: I am watching for it."
+KEPT_OPEN = "It stays open."
+
+
+def status(payment: Payment, facts: PayingFacts, now: datetime) -> Text:
+    """Where the open payment stands."""
+    if payment.opened_at is None:
+        return text(preparing())
+    if payment.received and payment.received >= payment.due:
+        return progress(payment, facts)
+    if payment.received:
+        return underpaid(payment)
+    left = plain_length(payment.expires_at - now)
+    return text(
+        "I have not seen your payment yet. Please send exactly ",
+        bold(payment.quote.coin.text(payment.due)),
+        f" on {facts.network}, before {clock_time(payment.expires_at)} ({left}).",
+    )

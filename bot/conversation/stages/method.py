@@ -1,0 +1,58 @@
+"""All is known: shown once more, and how to pay."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from bot.channels.model import Text
+from bot.channels.text import paragraphs
+from bot.conversation.context import Context
+from bot.conversation.effects import Option, StartPayment, Step
+from bot.conversation.phrases import common, offers, paying, travellers
+from bot.conversation.session import Session, Stage
+from bot.conversation.stages import trip
+from bot.conversation.turn import Turn, say
+from bot.conversation.understanding import Intent
+from payments.payment import Method
+
+FARE_MARGIN = timedelta(minutes=5)  # between the end of the time to pay and the end of the fare
+LEAST_TIME = timedelta(minutes=10)  # less than that is too short to pay in
+ASKED = {Intent.PAY_CARD: "card", Intent.PAY_USDC: "USDC", Intent.PAY_ONCHAIN: "On-chain"}
+KNOWN = {Intent.PAY_ONCHAIN: Method.CLAYER}
+
+
+def prompt(session: Session, context: Context, lead: str | Text = ()) -> Step:
+    assert session.offer is not None
+    if not context.paying.methods:
+        return Step(session, (say(paying.NOTHING_CONFIGURED),))
+    question = paying.ask_method(
+        offers.chosen(session.offer), travellers.overview(session.travellers), context.paying.methods
+    )
+    buttons = tuple(Option(paying.METHOD_NAMES[each], f"pay:{each}") for each in context.paying.methods)
+    change = (Option("Change travellers", "travellers"), Option("Other flights", "flights"))
+    return Step(session, (say(paragraphs(lead, question), buttons, change),))
+
+
+def answer(session: Session, turn: Turn, context: Context) -> Step:
+    if named := turn.argument("pay:"):
+        return _pay(session, Method(named), context)
+    for intent, name in ASKED.items():
+        if turn.wants(intent):
+            method = KNOWN.get(intent)
+            if method in context.paying.methods:
+                return _pay(session, method, context)
+            return prompt(session, context, paying.not_offered(name, context.paying.methods))
+    if turn.only(Intent.YES) and len(context.paying.methods) == 1:
+        return _pay(session, context.paying.methods[0], context)
+    if turn.understood.found or turn.understood.problems or turn.understood.ambiguities:
+        return trip.take_over(session, turn, context)
+    return prompt(session, context, common.NOT_UNDERSTOOD)
+
+
+def _pay(session: Session, method: Method, context: Context) -> Step:
+    offer = session.offer
+    assert offer is not None
+    if offer.expires_at - FARE_MARGIN - context.now < LEAST_TIME:
+        return trip.search(session, context, offers.TOO_OLD)
+    start = StartPayment(context.ids.new("bkg"), offer, session.travellers, method, offer.expires_at - FARE_MARGIN)
+    paying_session = replace(session.at(Stage.PAYING), booking_id=start.booking_id, payment_id=None)
+    return Step(paying_session, (say(paying.preparing()), start))
