@@ -10,6 +10,8 @@ from bot.tables import documents
 from runtime.database import Database, Transaction
 from runtime.errors import LayoverError
 
+MAX_FILENAME = 150
+
 
 class DocumentNotFound(LayoverError):
     def __init__(self, document_id: str) -> None:
@@ -28,6 +30,12 @@ class Document:
     body: bytes
     created_at: datetime
     booking: str | None = None
+
+
+def safe_filename(name: str) -> str:
+    """The name without what could leave its folder or its header: separators, quotes, control characters."""
+    kept = "".join(c if c.isprintable() and c not in '/\\"<>|:*?' else "_" for c in name).strip(" .")
+    return kept[:MAX_FILENAME] or "document"
 
 
 class Documents:

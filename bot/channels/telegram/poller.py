@@ -1,0 +1,190 @@
+"""Fetches updates from Telegram and writes them down before it lets Telegram forget them.
+
+Telegram keeps the offset: asking from ``n + 1`` on confirms everything up to ``n``. A batch is stored in one
+transaction, and only the next question confirms it; what a crash makes Telegram say again is absorbed by the inbox.
+"""
+
+import random
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+import msgspec
+import structlog
+
+from bot.channels.codec import dump_inbound
+from bot.channels.delivery import post_message
+from bot.channels.metrics import ChannelMetrics
+from bot.channels.model import Channel, ChatId, Inbound, Outbound
+from bot.channels.telegram.errors import (
+    TelegramConflict,
+    TelegramError,
+    TelegramFlood,
+    TelegramRefused,
+    TelegramTokenRefused,
+)
+from bot.channels.telegram.updates import group_joined, inbound_from_update
+from bot.channels.text import text
+from runtime.backoff import Backoff
+from runtime.clock import Clock
+from runtime.database import Database
+from runtime.inbox import Inbox
+from runtime.outbox import Outbox
+
+log = structlog.get_logger()
+
+TOPIC = "chat"
+COMMANDS = (
+    ("start", "Start a new trip"),
+    ("help", "What I can do"),
+    ("status", "Where we are"),
+    ("trips", "Your trips and tickets"),
+    ("back", "One step back"),
+    ("cancel", "Stop what we are doing"),
+    ("language", "Choose a language"),
+)
+_NOT_IN_GROUPS = "I can only book trips in a private chat, because they hold personal details. Write to me there."
+
+
+class PollingLease(Protocol):
+    """Only one process may poll: Telegram answers a second one with 409."""
+
+    async def wait_until_held(self) -> None:
+        """Return as soon as this process holds the lease (at once while it does)."""
+        ...
+
+
+class UpdateSource(Protocol):
+    """The calls a poller makes; ``TelegramClient`` has them."""
+
+    @property
+    def bot_id(self) -> int: ...
+
+    async def get_updates(self, offset: int | None, wait_seconds: int) -> list[Any]: ...
+
+    async def delete_webhook(self) -> None: ...
+
+    async def set_commands(self, commands: Sequence[tuple[str, str]]) -> None: ...
+
+
+class TelegramPoller:
+    """A service. ``last_poll_at`` and ``trouble`` tell /health how it stands with Telegram."""
+
+    name = "telegram.poller"
+
+    def __init__(
+        self,
+        client: UpdateSource,
+        database: Database,
+        inbox: Inbox,
+        outbox: Outbox,
+        clock: Clock,
+        lease: PollingLease,
+        metrics: ChannelMetrics,
+        *,
+        commands: Sequence[tuple[str, str]] = COMMANDS,
+        wait_seconds: int = 30,
+        backoff: Backoff = Backoff(first=1, ceiling=30),  # noqa: B008 - a frozen value
+        chance: random.Random | None = None,
+    ) -> None:
+        self._client = client
+        self._database = database
+        self._inbox = inbox
+        self._outbox = outbox
+        self._clock = clock
+        self._lease = lease
+        self._metrics = metrics
+        self._commands = commands
+        self._wait_seconds = wait_seconds
+        self._backoff = backoff
+        self._chance = chance or random.Random()
+        self._source = f"telegram:{client.bot_id}"  # update ids are the bot's own
+        self._offset: int | None = None
+        self._introduced = False
+        self.last_poll_at: datetime | None = None
+        self.trouble: str | None = None
+
+    async def run(self) -> None:
+        """Poll until cancelled. Raises ``TelegramTokenRefused``, and whatever the database raises."""
+        failures = 0
+        while True:
+            await self._lease.wait_until_held()
+            try:
+                await self._introduce()
+                await self.poll_once()
+                failures, self.trouble = 0, None
+            except TelegramTokenRefused as error:
+                self._note_trouble(error)
+                raise
+            except TelegramError as error:
+                failures += 1
+                self._note_trouble(error)
+                await self._clock.sleep(await self._pause_after(error, failures))
+
+    async def poll_once(self) -> int:
+        """Fetch one batch, store it, and move on: how many updates there were. Raises ``TelegramError``."""
+        updates = await self._client.get_updates(self._offset, self._wait_seconds)
+        now = self._clock.now()
+        self.last_poll_at = now
+        self._metrics.last_poll.labels(Channel.TELEGRAM).set(now.timestamp())
+        if updates:
+            await self._store(updates, now)
+            self._offset = max([_update_id(update) + 1 for update in updates] + [self._offset or 0])
+        return len(updates)
+
+    async def _store(self, updates: Sequence[Any], now: datetime) -> None:
+        new = 0
+        async with self._database.transaction() as tx:
+            for update in updates:
+                inbound, group = self._read(update, now)
+                if inbound is not None:
+                    new += await self._inbox.put(
+                        tx,
+                        topic=TOPIC,
+                        source=self._source,
+                        external_id=str(_update_id(update)),
+                        lane=str(inbound.chat),
+                        payload=dump_inbound(inbound),
+                    )
+                elif group is not None:
+                    await post_message(self._outbox, tx, Outbound(group, text(_NOT_IN_GROUPS)))
+        self._metrics.received.labels(Channel.TELEGRAM).inc(new)
+
+    def _read(self, update: Any, now: datetime) -> tuple[Inbound | None, ChatId | None]:
+        try:
+            return inbound_from_update(update, now), group_joined(update)
+        except msgspec.ValidationError as error:
+            log.warning("telegram_update_unreadable", update_id=_update_id(update), error=str(error))
+            self._metrics.refused.labels(Channel.TELEGRAM, "unreadable").inc()
+            return None, None
+
+    async def _introduce(self) -> None:
+        if self._introduced:
+            return
+        try:
+            await self._client.set_commands(self._commands)
+        except TelegramRefused as error:
+            log.warning("telegram_commands_refused", reason=error.reason)
+        self._introduced = True
+
+    async def _pause_after(self, error: TelegramError, failures: int) -> float:
+        if isinstance(error, TelegramFlood):
+            return error.seconds
+        if isinstance(error, TelegramConflict) and error.webhook_is_set:
+            try:
+                await self._client.delete_webhook()
+                log.warning("telegram_webhook_removed")
+            except TelegramError as again:
+                self._note_trouble(again)
+        return self._backoff.seconds(failures, self._chance)
+
+    def _note_trouble(self, error: TelegramError) -> None:
+        self.trouble = str(error)
+        self._metrics.failed.labels(Channel.TELEGRAM, type(error).__name__).inc()
+        log.warning("telegram_poll_failed", error=str(error))
+
+
+def _update_id(update: Any) -> int:
+    """-1 for an update without one: Telegram sends none like that, and it must not stop the others."""
+    found = update.get("update_id") if isinstance(update, dict) else None
+    return found if isinstance(found, int) else -1
