@@ -133,12 +133,38 @@ def async_url(url: str) -> sa.URL:
     return parsed.set(drivername=drivers[backend])
 
 
+def sync_engine(url: str) -> sa.Engine:
+    """An engine for a library that works in threads (the job engine), on the same database with the same promises."""
+    parsed = async_url(url)
+    if not parsed.drivername.startswith("sqlite"):
+        return sa.create_engine(parsed.set(drivername="postgresql+psycopg"), pool_size=10, pool_pre_ping=True)
+    # One connection, for SQLite takes one writer at a time anyway, and waiting here is fairer than waiting there.
+    engine = sa.create_engine(
+        parsed.set(drivername="sqlite"),
+        poolclass=sa.QueuePool,
+        pool_size=1,
+        max_overflow=0,
+        connect_args={"check_same_thread": False},
+    )
+    _set_pragmas(engine)
+
+    @sa.event.listens_for(engine, "connect")
+    def begin_immediate(connection: Any, _record: Any) -> None:
+        connection.isolation_level = "IMMEDIATE"  # a write that began as a read could not wait for its turn
+
+    return engine
+
+
 def _engine(url: sa.URL) -> AsyncEngine:
     if not url.drivername.startswith("sqlite"):
         return create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True)
     engine = create_async_engine(url, pool_size=4, max_overflow=8)
+    _set_pragmas(engine.sync_engine)
+    return engine
 
-    @sa.event.listens_for(engine.sync_engine, "connect")
+
+def _set_pragmas(engine: sa.Engine) -> None:
+    @sa.event.listens_for(engine, "connect")
     def set_pragmas(connection: Any, _record: Any) -> None:
         cursor = connection.cursor()
         for pragma in (
@@ -149,5 +175,3 @@ def _engine(url: sa.URL) -> AsyncEngine:
         ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
-
-    return engine

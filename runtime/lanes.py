@@ -46,7 +46,8 @@ class Found(Generic[Head]):
 class LaneLoop(Generic[Head]):
     """``find(limit)`` looks for the heads of lanes, at most that many; ``work(head)`` works one lane from there on.
 
-    ``work`` returns True when it left something waiting, so that the loop learns when to come back. An error of ``work`` ends the loop: what belongs to one item is dealt with inside.
+    ``work`` returns True when it left something waiting, so that the loop learns when to come back. An error of
+    ``work`` ends the loop: what belongs to one item is dealt with inside.
     """
 
     def __init__(
