@@ -50,7 +50,9 @@ def main() -> int:
     if options.parse_args().check:
         if agrees(_CHECKOUT):
             return 0
-        sys.stderr.write("requirements.lock is older than pyproject.toml or uv.lock: run scripts/lock_requirements.py\n")
+        sys.stderr.write(
+            "requirements.lock is older than pyproject.toml or uv.lock: run scripts/lock_requirements.py\n"
+        )
         return 1
     uv = shutil.which(os.environ.get("UV", "uv"))
     if uv is None:
