@@ -5,7 +5,6 @@ nothing on disk and no process behind, even when the Python process that started
 """
 
 import asyncio
-import itertools
 import os
 import re
 import signal
@@ -19,6 +18,7 @@ import aiohttp
 
 from sandbox.anvil_binary import anvil_binary
 from sandbox.child_process import ChildProcess
+from sandbox.node import Node
 
 DEV_MNEMONIC = "test test test test test test test test test test test junk"
 CIRCLE_LAYER_TESTNET = 28525
@@ -29,25 +29,15 @@ class AnvilFailed(Exception):
     """The node did not start, or is not running; holds what it wrote."""
 
 
-class RpcError(Exception):
-    """The node answered a call with an error."""
-
-    def __init__(self, method: str, code: int, message: str) -> None:
-        super().__init__(f"{method}: {message} ({code})")
-        self.code = code
-        self.message = message
-
-
-class Anvil:
+class Anvil(Node):
     """One node. Made by ``Anvil.start``; ``kill`` and ``restart`` play a node that fails."""
 
-    def __init__(self, program: Path, options: Sequence[str], port: int) -> None:
+    def __init__(self, program: Path, options: Sequence[str], port: int, http: aiohttp.ClientSession) -> None:
+        super().__init__("", http)
         self._program = program
         self._options = options
         self._port = port
-        self._ids = itertools.count(1)
         self._process: ChildProcess | None = None
-        self._http: aiohttp.ClientSession | None = None
 
     @classmethod
     @asynccontextmanager
@@ -76,8 +66,9 @@ class Anvil:
             *(("--block-time", str(block_time)) if block_time is not None else ()),
             *(("--state", str(state_file), "--state-interval", "1") if state_file is not None else ()),
         ]
-        anvil = cls(await asyncio.to_thread(anvil_binary), options, port)
-        async with aiohttp.ClientSession() as anvil._http:
+        program = await asyncio.to_thread(anvil_binary)
+        async with aiohttp.ClientSession() as http:
+            anvil = cls(program, options, port, http)
             try:
                 await anvil._launch()
                 yield anvil
@@ -100,16 +91,6 @@ class Anvil:
     def pid(self) -> int:
         return self._running.pid
 
-    async def rpc(self, method: str, *params: Any) -> Any:
-        """One JSON-RPC call; the decoded result. Raises RpcError, or aiohttp.ClientError where no answer comes."""
-        assert self._http is not None, "use it inside `async with Anvil.start()`"
-        call = {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": params}
-        async with self._http.post(self.http_url, json=call) as response:
-            answer = await response.json(content_type=None)
-        if error := answer.get("error"):
-            raise RpcError(method, error["code"], error["message"])
-        return answer["result"]
-
     async def mine(self, blocks: int = 1) -> None:
         """Mine that many blocks at once."""
         await self.rpc("anvil_mine", hex(blocks))
@@ -121,24 +102,6 @@ class Anvil:
         transaction, which of the new blocks counted from 0).
         """
         await self.rpc("anvil_reorg", depth, transactions)
-
-    async def accounts(self) -> list[str]:
-        """The unlocked dev accounts, checksummed."""
-        found: list[str] = await self.rpc("eth_accounts")
-        return found
-
-    async def block_number(self) -> int:
-        return int(await self.rpc("eth_blockNumber"), 16)
-
-    async def balance(self, address: str, block: str = "latest") -> int:
-        """In wei."""
-        return int(await self.rpc("eth_getBalance", address, block), 16)
-
-    async def send(self, recipient: str, wei: int, *, sender: str | None = None) -> str:
-        """A plain transfer from a dev account (the first by default). The transaction's hash; wait for its block."""
-        sender = sender or (await self.accounts())[0]
-        sent: str = await self.rpc("eth_sendTransaction", {"from": sender, "to": recipient, "value": hex(wei)})
-        return sent
 
     async def kill(self) -> None:
         """kill -9, as if the machine had lost power."""

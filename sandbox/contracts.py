@@ -1,4 +1,4 @@
-"""Tiny contracts that pay an address in every way a chain knows, for an Anvil node's dev accounts.
+"""Tiny contracts that pay an address in every way a chain knows, from a development node's accounts.
 
 Each ``pay_…`` function deploys what it needs (in a transaction and block of its own), pays, and returns the hash of the
 paying transaction as soon as the node has taken it; ``receipt`` waits until it is in a block.
@@ -7,7 +7,7 @@ paying transaction as soon as the node has taken it; ``receipt`` waits until it 
 import asyncio
 from typing import Any
 
-from sandbox.anvil import Anvil
+from sandbox.node import Node
 
 GAS = 5_000_000  # stated on every transaction: the node's estimate refuses what will revert
 
@@ -100,7 +100,7 @@ def call_data(*words: str | int) -> str:
     return "0x" + b"".join(number.to_bytes(32, "big") for number in numbers).hex()
 
 
-async def receipt(node: Anvil, transaction: str) -> dict[str, Any]:
+async def receipt(node: Node, transaction: str) -> dict[str, Any]:
     """The transaction's receipt, waited for until it is in a block. ``status`` is "0x1" for success."""
     while True:
         found: dict[str, Any] | None = await node.rpc("eth_getTransactionReceipt", transaction)
@@ -109,57 +109,57 @@ async def receipt(node: Anvil, transaction: str) -> dict[str, Any]:
         await asyncio.sleep(0.02)
 
 
-async def deploy(node: Anvil, contract: bytes) -> str:
+async def deploy(node: Node, contract: bytes) -> str:
     """Put a contract on the chain; its address, when it is in a block."""
     sent = await transact(node, None, "0x" + creation_code(contract).hex())
     address: str = (await receipt(node, sent))["contractAddress"]
     return address
 
 
-async def transact(node: Anvil, to: str | None, data: str, wei: int = 0, *, sender: str | None = None) -> str:
+async def transact(node: Node, to: str | None, data: str, wei: int = 0, *, sender: str | None = None) -> str:
     """A transaction from a dev account (the first by default), mined even where it reverts. Its hash."""
     fields = {"from": sender or (await node.accounts())[0], "data": data, "value": hex(wei), "gas": hex(GAS)}
     sent: str = await node.rpc("eth_sendTransaction", fields if to is None else fields | {"to": to})
     return sent
 
 
-async def pay_by_forwarder(node: Anvil, recipient: str, wei: int) -> str:
+async def pay_by_forwarder(node: Node, recipient: str, wei: int) -> str:
     return await transact(node, await deploy(node, FORWARDER), call_data(recipient), wei)
 
 
-async def pay_twice(node: Anvil, recipient: str, first: int, second: int, *, other: str | None = None) -> str:
+async def pay_twice(node: Node, recipient: str, first: int, second: int, *, other: str | None = None) -> str:
     """``first`` wei to ``recipient`` and ``second`` to ``other`` (or again to it), inside one transaction."""
     splitter = await deploy(node, SPLITTER)
     return await transact(node, splitter, call_data(recipient, first, other or recipient), first + second)
 
 
-async def pay_and_revert(node: Anvil, recipient: str, wei: int) -> str:
+async def pay_and_revert(node: Node, recipient: str, wei: int) -> str:
     """The transaction fails as a whole: nothing is paid."""
     return await transact(node, await deploy(node, REVERTING_FORWARDER), call_data(recipient), wei)
 
 
-async def pay_and_revert_inside(node: Anvil, recipient: str, wei: int) -> str:
+async def pay_and_revert_inside(node: Node, recipient: str, wei: int) -> str:
     """The transaction succeeds, but the call inside it that paid is taken back: nothing is paid."""
     caller, forwarder = await deploy(node, INDIFFERENT_CALLER), await deploy(node, REVERTING_FORWARDER)
     return await transact(node, caller, call_data(forwarder, recipient), wei)
 
 
-async def pay_by_delegatecall(node: Anvil, recipient: str, wei: int) -> str:
+async def pay_by_delegatecall(node: Node, recipient: str, wei: int) -> str:
     delegator, forwarder = await deploy(node, DELEGATOR), await deploy(node, FORWARDER)
     return await transact(node, delegator, call_data(forwarder, recipient), wei)
 
 
-async def pay_from_depth(node: Anvil, recipient: str, wei: int, *, depth: int) -> str:
+async def pay_from_depth(node: Node, recipient: str, wei: int, *, depth: int) -> str:
     """Paid by the innermost of ``depth`` + 1 nested calls."""
     return await transact(node, await deploy(node, DEEP_FORWARDER), call_data(recipient, depth), wei)
 
 
-async def pay_by_constructor(node: Anvil, recipient: str, wei: int) -> str:
+async def pay_by_constructor(node: Node, recipient: str, wei: int) -> str:
     """Paid while a contract is being created."""
     program = assemble(f"0 0 0 0 CALLVALUE {recipient} GAS CALL {_OR_REVERT}")
     return await transact(node, None, "0x" + program.hex(), wei)
 
 
-async def pay_by_selfdestruct(node: Anvil, recipient: str, wei: int) -> str:
+async def pay_by_selfdestruct(node: Node, recipient: str, wei: int) -> str:
     """Paid by a contract that dissolves itself: no call is made to the recipient."""
     return await transact(node, None, "0x" + assemble(f"{recipient} SELFDESTRUCT").hex(), wei)

@@ -49,6 +49,7 @@ async def test_two_recipients_in_one_transaction(node: Anvil) -> None:
 
 async def test_a_payment_from_the_depth_is_made_by_the_innermost_call(node: Anvil) -> None:
     transaction = await contracts.pay_from_depth(node, RECIPIENT, 7, depth=5)
+    await contracts.receipt(node, transaction)
     traces = await node.rpc("trace_transaction", transaction)
     [paying] = [trace for trace in traces if trace["action"]["to"].lower() == RECIPIENT.lower()]
     assert paying["traceAddress"] == [0] * 6
