@@ -5,6 +5,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.tables import documents
 from runtime.database import Database, Transaction
@@ -66,6 +67,11 @@ class Documents:
         if row is None:
             raise DocumentNotFound(document_id)
         return _document(row)
+
+    async def tickets_of(self, connection: AsyncConnection, booking: str) -> list[tuple[str, str]]:
+        """Ids and file names of a booking's documents, without their bodies, in the order of the travellers."""
+        statement = sa.select(documents.c.id, documents.c.filename).where(documents.c.booking == booking)
+        return [(row.id, row.filename) for row in await connection.execute(statement.order_by(documents.c.id))]
 
     async def of_booking(self, booking: str) -> list[Document]:
         """A booking's documents, oldest first."""

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from bot.flights.model import Airport, Contact, Offer, Order, SearchRequest, Traveller
+from bot.flights.model import Airport
 from runtime.errors import LayoverError
 
 VERSION = 1
@@ -32,8 +32,8 @@ class UnreadableDocument(LayoverError):
         super().__init__(f"cannot read a stored {kind}: {why}")
 
 
-def dump(value: Offer | SearchRequest | Traveller | Contact | Order) -> dict[str, Any]:
-    """One value as a dict for a JSON column."""
+def dump(value: object) -> dict[str, Any]:
+    """One value (a dataclass of plain fields, trips and airports anywhere within) as a dict for a JSON column."""
     return _document(type(value).__name__, value)
 
 

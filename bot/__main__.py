@@ -1,0 +1,5 @@
+"""``python -m bot`` is ``layover``."""
+
+from bot.cli import main
+
+main()

@@ -1,0 +1,185 @@
+"""From a paid booking to tickets in the traveller's hands: a durable job whose every step may be repeated."""
+
+import asyncio
+from typing import Any
+
+import structlog
+
+from bot import booking_store
+from bot.booking import Booking, BookingState
+from bot.conversation.facts import ChatFacts
+from bot.documents import Document, Documents
+from bot.flights.codec import dump, load
+from bot.flights.model import FlightSource, Offer, OfferGone, Order, OrderState
+from bot.tickets.paper import render_ticket
+from bot.tickets.ticket import Receipt, Ticket
+from bot.web.links import SignedLinks
+from bot.web.verification import TicketStatus, VerifiedTicket
+from indexer.model import ChainWatch, Deposit
+from payments import store as payment_store
+from payments.payment import Payment
+from payments.treasury import audit
+from runtime.backoff import Backoff
+from runtime.clock import Clock
+from runtime.database import Database
+from runtime.jobs import Job
+
+log = structlog.get_logger()
+
+FULFIL = "fulfil"
+PATIENCE = Backoff(first=1.0, factor=2.0, ceiling=300.0, attempts=100)  # an airline may be down for hours
+
+
+class Fulfilment:
+    """The job's body and its steps. ``network``: how the chain is called on a receipt."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        source: FlightSource,
+        documents: Documents,
+        links: SignedLinks,
+        facts: ChatFacts,
+        chain: ChainWatch | None,
+        network: str,
+        explorer_url: Any,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._source = source
+        self._documents = documents
+        self._links = links
+        self._facts = facts
+        self._chain = chain
+        self._network = network
+        self._explorer_url = explorer_url
+
+    async def run(self, job: Job, payload: dict[str, Any]) -> None:
+        """Order, then papers. A fare that is gone ends in words to the traveller, never in silence."""
+        booking_id = payload["booking_id"]
+        ordered = await job.step("order", self.order, booking_id, backoff=PATIENCE)
+        if "refused" in ordered:
+            await job.step("refuse", self.refuse, booking_id, ordered["refused"])
+        else:
+            await job.step("papers", self.papers, booking_id, ordered["order"])
+
+    async def order(self, booking_id: str) -> dict[str, Any]:
+        """Have the airline ticket it. An order whose answer was lost is found, never sent twice."""
+        booking = await self._booking(booking_id)
+        order = await self._source.find(booking_id)
+        if order is None or order.state is not OrderState.CONFIRMED:
+            try:
+                order = await self._source.confirm(booking_id, booking.offer, booking.travellers, booking.contact)
+            except OfferGone as error:
+                return {"refused": str(error)}
+        log.info("order_confirmed", payment_id=booking.payment_id, booking_id=booking_id, order_id=order.id)
+        return {"order": dump(order)}
+
+    async def refuse(self, booking_id: str, why: str) -> None:
+        booking = await self._booking(booking_id)
+        async with self._database.transaction() as tx:
+            if await booking_store.mark_refused(tx, booking_id):
+                await audit.record(tx, self._clock.now(), "fulfilment", "booking_refused", booking_id, {"why": why})
+                await self._facts.ticketing_failed(tx, booking, why)
+        log.error("booking_refused", payment_id=booking.payment_id, booking_id=booking_id, why=why)
+
+    async def papers(self, booking_id: str, ordered: dict[str, Any]) -> None:
+        """Make a PDF for each traveller, store them and have them sent: all of it in one transaction, once."""
+        booking = await self._booking(booking_id)
+        order = load(Order, ordered)
+        tickets = await self._tickets(booking, order)
+        rendered = [(ticket, await asyncio.to_thread(render_ticket, ticket)) for ticket in tickets]
+        now = self._clock.now()
+        async with self._database.transaction() as tx:
+            if not await booking_store.mark_ticketed(tx, booking_id, order, now):
+                return
+            papers = []
+            for ticket, pdf in rendered:
+                document_id = f"ticket:{booking_id}:{ticket.position}"
+                paper = Document(
+                    document_id, booking.chat, ticket.filename, "application/pdf", pdf, now, booking=booking_id
+                )
+                await self._documents.put(tx, paper)
+                papers.append((document_id, ticket.filename))
+            ticketed = await booking_store.get(tx.connection, booking_id)
+            assert ticketed is not None
+            await audit.record(tx, now, "fulfilment", "booking_ticketed", booking_id, {"order": order.id})
+            await self._facts.ticketed(tx, ticketed, papers)
+        log.info("booking_ticketed", payment_id=booking.payment_id, booking_id=booking_id, tickets=len(papers))
+
+    async def _tickets(self, booking: Booking, order: Order) -> list[Ticket]:
+        receipt = await self._receipt(booking)
+        return [
+            Ticket(
+                booking_reference=booking.reference,
+                airline_reference=order.airline_reference,
+                ticket_number=number,
+                traveller=traveller,
+                position=position,
+                offer=booking.offer,
+                receipt=receipt,
+                verify_url=self._links.verify_url(f"{booking.id}-{position}"),
+                issued_at=receipt.paid_at,
+            )
+            for position, (traveller, number) in enumerate(
+                zip(booking.travellers, order.ticket_numbers, strict=True), start=1
+            )
+        ]
+
+    async def _receipt(self, booking: Booking) -> Receipt:
+        assert booking.payment_id is not None
+        async with self._database.snapshot() as connection:
+            payment = await payment_store.get(connection, booking.payment_id)
+            assert payment is not None
+            deposits: list[Deposit] = []
+            if self._chain is not None and payment.address is not None:
+                deposits = list(await self._chain.deposits(connection, payment.address))
+        return self._chain_receipt(payment, deposits)
+
+    def _chain_receipt(self, payment: Payment, deposits: list[Deposit]) -> Receipt:
+        first = payment.tx_hashes[0] if payment.tx_hashes else None
+        return Receipt(
+            method="On-chain",
+            amount=payment.quote.coin.text(payment.confirmed),
+            paid_at=max((deposit.mined_at for deposit in deposits), default=self._clock.now()),
+            network=self._network,
+            address=payment.address,
+            transactions=payment.tx_hashes,
+            confirmations=payment.confirmations,
+            block=max((deposit.block.number for deposit in deposits), default=None),
+            explorer_url=self._explorer_url(first) if first else None,
+        )
+
+    async def _booking(self, booking_id: str) -> Booking:
+        async with self._database.snapshot() as connection:
+            booking = await booking_store.get(connection, booking_id)
+        assert booking is not None, f"booking {booking_id} does not exist"
+        return booking
+
+    async def verify(self, ticket_id: str) -> VerifiedTicket | None:
+        """What the page behind a ticket's QR code shows."""
+        booking_id, _, position = ticket_id.rpartition("-")
+        async with self._database.snapshot() as connection:
+            booking = await booking_store.get(connection, booking_id)
+        if booking is None or booking.ticketed_at is None or not position.isdigit():
+            return None
+        if not 1 <= int(position) <= len(booking.travellers):
+            return None
+        return VerifiedTicket(
+            booking_reference=booking.reference,
+            traveller=booking.travellers[int(position) - 1].full_name,
+            flights=tuple(_flights(booking.offer)),
+            status=TicketStatus.VALID if booking.state is BookingState.TICKETED else TicketStatus.CANCELLED,
+            issued_at=booking.ticketed_at,
+        )
+
+
+def _flights(offer: Offer) -> list[str]:
+    return [
+        f"{segment.departs:%a %d %b %Y %H:%M} {segment.origin.iata} → {segment.arrives:%H:%M} "
+        f"{segment.destination.iata}, {segment.flight}"
+        for part in offer.slices
+        for segment in part.segments
+    ]

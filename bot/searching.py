@@ -1,0 +1,55 @@
+"""Carries out the searches that conversations have asked for, and tells them when the offers are there."""
+
+import asyncio
+from datetime import timedelta
+
+import structlog
+
+from bot.conversation import store
+from bot.conversation.facts import ChatFacts
+from bot.flights.model import FlightSource, FlightSourceError, Offer, SearchRequest
+from runtime.clock import Clock
+from runtime.database import Database
+
+log = structlog.get_logger()
+
+AT_ONCE = 8
+POLL_SECONDS = 0.25
+KEEP = timedelta(days=2)
+
+
+class SearchService:
+    """Searches are rows: one that was under way when the process died is simply searched again."""
+
+    name = "flight_search"
+
+    def __init__(self, database: Database, clock: Clock, source: FlightSource, facts: ChatFacts) -> None:
+        self._database = database
+        self._clock = clock
+        self._source = source
+        self._facts = facts
+
+    async def run(self) -> None:
+        async with self._database.transaction() as tx:
+            await store.forget_searches(tx, self._clock.now() - KEEP)
+        while True:
+            async with self._database.snapshot() as connection:
+                waiting = await store.open_searches(connection, AT_ONCE)
+            async with asyncio.TaskGroup() as group:
+                for search_id, chat, request in waiting:
+                    group.create_task(self._search(search_id, chat, request))
+            if not waiting:
+                await self._clock.sleep(POLL_SECONDS)
+
+    async def _search(self, search_id: str, chat: str, request: SearchRequest) -> None:
+        offers: list[Offer] = []
+        failure: str | None = None
+        try:
+            offers = list(await self._source.search(request))
+        except FlightSourceError as error:
+            failure = str(error)
+            log.warning("search_failed", search_id=search_id, why=failure)
+        async with self._database.transaction() as tx:
+            if await store.finish_search(tx, search_id, offers, self._clock.now()):
+                await self._facts.search_finished(tx, chat, search_id, failure)
+        log.info("search_finished", search_id=search_id, offers=len(offers))
