@@ -11,7 +11,7 @@ from enum import IntEnum
 import regex
 
 from bot.channels.model import Span, Style, Text
-from bot.channels.text import text
+from bot.channels.text import clean, text
 
 Measure = Callable[[Text], int]
 
@@ -39,6 +39,7 @@ _CHARACTERS = regex.compile(r"\X")
 
 def split(words: Text, limit: int, measure: Measure) -> list[Text]:
     """The words as one or more texts, each with ``measure(part) <= limit``. Blank text: no part at all."""
+    words = text(*(Span(clean(span.text), span.style, span.link) for span in words))
     if measure(words) <= limit:
         return [words] if any(span.text.strip() for span in words) else []
     pieces = [piece for span in words for piece in _pieces(span, limit, measure)]

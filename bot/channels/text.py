@@ -4,6 +4,7 @@ A ``Text`` is a tuple of ``Span`` whose words are raw: nothing a traveller wrote
 channel escapes in its own way when it renders (``bot/channels/rendering.py``).
 """
 
+import unicodedata
 from collections.abc import Iterable
 
 from bot.channels.model import Span, Style, Text
@@ -11,7 +12,8 @@ from bot.channels.model import Span, Style, Text
 Piece = str | Span | Text
 
 _MERGEABLE = (Style.PLAIN, Style.BOLD, Style.ITALIC)  # two codes side by side stay two things to copy
-_KEPT_CONTROLS = "\n\t"
+_NEWLINES = dict.fromkeys("\r\v\f\x85\u2028\u2029", "\n")
+_KEPT_CONTROLS = frozenset("\n\t").union(_NEWLINES)
 
 
 def text(*pieces: Piece) -> Text:
@@ -77,14 +79,11 @@ def clean(words: str) -> str:
     """Without what no channel can carry: control characters but newline and tab, and halves of surrogate pairs."""
     if words.isprintable():
         return words
-    return "".join(c for c in words.replace("\r\n", "\n").replace("\r", "\n") if _is_carried(c))
+    return "".join(_NEWLINES.get(c, c) for c in words.replace("\r\n", "\n") if _is_carried(c))
 
 
 def _is_carried(character: str) -> bool:
-    point = ord(character)
-    if 0xD800 <= point <= 0xDFFF:
-        return False
-    return character in _KEPT_CONTROLS or not (point < 0x20 or 0x7F <= point < 0xA0)
+    return character in _KEPT_CONTROLS or unicodedata.category(character) not in ("Cc", "Cs")
 
 
 def _with_address(span: Span) -> str:

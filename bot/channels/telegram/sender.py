@@ -31,6 +31,7 @@ log = structlog.get_logger()
 TEXT_LIMIT = 4096  # UTF-16 units, after entities were parsed: https://core.telegram.org/bots/api#sendmessage
 CAPTION_LIMIT = 1024
 _TOKEN_PAUSE_SECONDS = 30.0
+_GONE = ("message to edit not found", "message can't be edited", "MESSAGE_ID_INVALID", "no text in the message to edit")
 
 
 class TelegramSender:
@@ -99,7 +100,7 @@ class TelegramSender:
             except TelegramRefused as error:
                 if error.says("message is not modified"):
                     continue
-                if error.says("message to edit not found", "message can't be edited", "MESSAGE_ID_INVALID"):
+                if error.says(*_GONE):
                     return await self._send_parts(chat, parts, buttons)
                 raise
         return message_ids
