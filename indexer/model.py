@@ -9,6 +9,7 @@ from typing import Protocol
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from runtime.database import Transaction
+from runtime.errors import LayoverError
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ class TransactionStatus:
     explorer_url: str | None
 
 
-class ChainUnavailable(Exception):
+class ChainUnavailable(LayoverError):
     """No node answered. Try again; nothing was decided."""
 
 

@@ -1,0 +1,65 @@
+"""The watched addresses in memory, and what each must hold: so that a block needs no look into the database."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from indexer.model import Baseline, WatchTier
+from indexer.store import Watch
+
+
+@dataclass(slots=True)
+class Entry:
+    """``balance`` in wei: what the address held at the book's block, by all that is stored."""
+
+    baseline: Baseline
+    tier: WatchTier
+    balance: int
+
+
+class WatchBook:
+    """All addresses that have been taken in, as of block ``number``."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.watched: dict[str, str] = {}  # lower case → EIP-55
+        self._entries: dict[str, Entry] = {}
+
+    def put(self, watch: Watch, net: int) -> None:
+        """``net``: credits less spends up to the book's block, in wei."""
+        self.watched[watch.address.lower()] = watch.address
+        self._entries[watch.address] = Entry(watch.baseline, watch.tier, watch.baseline.balance + net)
+
+    def move(self, address: str, tier: WatchTier) -> None:
+        self._entries[address].tier = tier
+
+    def count(self, tier: WatchTier) -> int:
+        return sum(entry.tier is tier for entry in self._entries.values())
+
+    def agreed(self, addresses: Iterable[str], swept: Mapping[WatchTier, int]) -> dict[str, int]:
+        """Per address, the block up to which its balance has been checked. ``swept``: the same per tier."""
+        entries = self._entries
+        return {
+            address: max(swept[entries[address].tier], entries[address].baseline.block.number) for address in addresses
+        }
+
+    def expected(
+        self, number: int, net: Mapping[str, int], tiers: Iterable[WatchTier], also: Iterable[str]
+    ) -> dict[str, int]:
+        """What each address of those tiers, and each of ``also``, must hold at block ``number`` (wei).
+
+        ``net``: credits less spends between the book's block and that one. Addresses whose baseline lies above it are
+        left out.
+        """
+        wanted, extra = set(tiers), set(also)
+        return {
+            address: entry.balance + net.get(address, 0)
+            for address, entry in self._entries.items()
+            if (entry.tier in wanted or address in extra) and entry.baseline.block.number <= number
+        }
+
+    def advance(self, number: int, net: Mapping[str, int]) -> None:
+        """Go on to a later block."""
+        for address, amount in net.items():
+            if address in self._entries:
+                self._entries[address].balance += amount
+        self.number = number

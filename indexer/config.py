@@ -1,0 +1,37 @@
+"""What the indexer is told: which nodes, which chain, how deep, how often."""
+
+from dataclasses import dataclass
+
+CIRCLE_LAYER_TESTNET = 28525
+
+
+@dataclass(frozen=True, slots=True)
+class ChainConfig:
+    """Times in seconds, depths in blocks. One value serves the whole wing."""
+
+    rpc_urls: tuple[str, ...]  # in order of preference; the next one serves while one is down
+    ws_url: str | None = None  # None: heads are polled
+    chain_id: int = CIRCLE_LAYER_TESTNET
+    confirmations: int = 3  # head − block at which a deposit counts as confirmed
+    block_time: float = 3.0  # silence over three of them is looked into
+    poll_interval: float = 15.0  # where there is no WebSocket
+    rpc_timeout: float = 10.0
+    cool_down: float = 15.0  # a node that failed is left alone that long, unless no other is left
+    batch_size: int = 10  # calls in one request; Circle Layer's public nodes take no more
+    connections: int = 4  # requests at once
+    chunk: int = 50  # blocks read and stored together while catching up
+    window: int = 128  # blocks kept to find a fork; a deeper reorg halts the indexer
+    dormant_every: int = 200  # blocks between two sweeps of the dormant addresses
+    explorer_base_url: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.rpc_urls:
+            raise ValueError("at least one RPC URL is needed (CIRCLE_LAYER_RPC_URL)")
+        if self.confirmations < 0 or self.window <= self.confirmations + self.chunk:
+            raise ValueError("the window must be larger than the confirmations and a chunk together")
+
+    def explorer_url(self, tx_hash: str) -> str | None:
+        """Where a person can look at the transaction; None without an explorer."""
+        if self.explorer_base_url is None:
+            return None
+        return f"{self.explorer_base_url.rstrip('/')}/tx/{tx_hash}"

@@ -1,0 +1,224 @@
+"""One pass along the chain: compare, take back, read on, take in new watches, check balances.
+
+A pass can be cut off anywhere. What is in memory (tip, kept window, book) follows what was committed.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+
+import structlog
+
+from indexer.book import WatchBook
+from indexer.config import ChainConfig
+from indexer.heads import Ahead, Behind, Forked, Level, ReorgTooDeep, Standing, compare
+from indexer.model import BlockRef, WatchTier
+from indexer.nodes import NodePool, WrongGenesis
+from indexer.reading import ReadBlock, headers_at, read_blocks
+from indexer.rpc import BlockGone, Node
+from indexer.store import ChainStore, KeptBlock
+from indexer.taking_in import look_back
+from indexer.verification import verify
+from indexer.wire import Header
+from indexer.writer import Cursor
+
+log = structlog.get_logger()
+
+
+class Follower:
+    """Follows one chain. ``short``: addresses that hold less than their deposits say, and by how much (wei)."""
+
+    def __init__(self, config: ChainConfig, store: ChainStore, nodes: NodePool) -> None:
+        self._config = config
+        self._store = store
+        self._nodes = nodes
+        self._cursor: Cursor | None = None
+        self._kept: dict[int, KeptBlock] = {}
+        self._book = WatchBook(0)
+        self.head: int | None = None
+        self.short: dict[str, int] = {}
+
+    @property
+    def number(self) -> int | None:
+        """The newest block that was read whole."""
+        return None if self._cursor is None else self._cursor.tip.number
+
+    @property
+    def verified(self) -> int | None:
+        """The newest block at which the open addresses' balances were checked."""
+        return None if self._cursor is None else self._cursor.verified
+
+    @property
+    def is_level(self) -> bool:
+        """Nothing is known to be left to read."""
+        return self.head is not None and self.head == self.number
+
+    def count(self, tier: WatchTier) -> int:
+        return self._book.count(tier)
+
+    async def advance(self, announced: Header | None) -> bool:
+        """One pass, on one node. True: there is more to do at once. Raises ChainUnavailable, ReorgTooDeep."""
+        if self._cursor is None:
+            await self._load()
+        return await self._nodes.use(lambda node: self._pass(node, announced))
+
+    async def _load(self) -> None:
+        """Pick up where the database says."""
+        cursor = await self._store.cursor()
+        if cursor is None:
+            return
+        self._nodes.expect_genesis(cursor.genesis)
+        self._kept = await self._store.kept()
+        await self._load_book(cursor.verified)
+        self._cursor = cursor
+
+    async def _load_book(self, number: int) -> None:
+        book, net = WatchBook(number), await self._store.net(-1, number)
+        for watch in await self._store.watches():
+            if watch.news != "new":
+                book.put(watch, net.get(watch.address, 0))
+        self._book = book
+
+    async def _pass(self, node: Node, announced: Header | None) -> bool:
+        if self._cursor is None:
+            await self._begin(node)
+        cursor = self._at()
+        standing = await self._standing(node, cursor, announced)
+        if isinstance(standing, Forked):
+            await self._roll_back(cursor, standing.fork)
+            return True
+        if isinstance(standing, Ahead):
+            await self._read_on(node, cursor, standing.head)
+        await self._take_in(node)
+        await self._verify(node)
+        return isinstance(standing, Ahead) and self._at().tip.number < standing.head
+
+    async def _begin(self, node: Node) -> None:
+        """The first start on this chain: from the newest block on, with the window below it to find forks in."""
+        latest = await node.call("eth_getBlockByNumber", ["latest", False], Header)
+        first = max(0, latest.height - self._config.window + 1)
+        genesis, *headers = await headers_at(node, [0, *range(first, latest.height + 1)])
+        kept: list[KeptBlock] = []
+        for header in headers:
+            if header is None or (kept and header.parent_hash != kept[-1].ref.hash):
+                raise BlockGone("the chain moved while its window was read")
+            kept.append(KeptBlock(BlockRef(header.height, header.hash), header.parent_hash, header.mined_at))
+        if genesis is None:
+            raise BlockGone("the node has no genesis block")
+        await self._store.begin(self._config.chain_id, genesis.hash, kept)
+        await self._load()
+        log.info("indexing_began", block=kept[-1].ref.number, genesis=genesis.hash)
+
+    async def _standing(self, node: Node, cursor: Cursor, announced: Header | None) -> Standing:
+        """An announced head that is our tip, or stands on it, needs no further question."""
+        if announced is not None and announced.hash == cursor.tip.hash:
+            return Level()
+        if announced is not None and announced.parent_hash == cursor.tip.hash:
+            self.head = announced.height
+            return Ahead(announced.height)
+        try:
+            standing = await compare(node, cursor.tip, self._kept)
+        except ReorgTooDeep:
+            await self._same_chain(node, cursor)
+            raise
+        match standing:
+            case Ahead(head) | Behind(head):
+                self.head = head
+            case _:
+                self.head = cursor.tip.number
+        if isinstance(standing, Behind | Forked):
+            await self._same_chain(node, cursor)
+        return standing
+
+    async def _same_chain(self, node: Node, cursor: Cursor) -> None:
+        """A node started afresh behind the same URL is no reorg. Raises WrongGenesis."""
+        [genesis] = await headers_at(node, [0])
+        if genesis is None or genesis.hash != cursor.genesis:
+            raise WrongGenesis(node.name, cursor.genesis, "none" if genesis is None else genesis.hash)
+
+    async def _roll_back(self, cursor: Cursor, fork: KeptBlock) -> None:
+        depth = cursor.tip.number - fork.ref.number
+        log.warning("reorg_found", depth=depth, fork=fork.ref.number, tip=cursor.tip.number)
+        async with self._store.writing(cursor.tip) as writer:
+            await writer.roll_back(fork.ref, fork.mined_at)
+        await self._load()
+
+    async def _read_on(self, node: Node, cursor: Cursor, head: int) -> None:
+        """The next blocks, read whole, each standing on the one before; stored in one transaction."""
+        last = min(head, cursor.tip.number + self._config.chunk)
+        read = await read_blocks(node, range(cursor.tip.number + 1, last + 1), self._book.watched)
+        self._check_parents(cursor.tip, read)
+        async with self._store.writing(cursor.tip) as writer:
+            await writer.extend(read, keep=self._config.window)
+        self._cursor = writer.at
+        for block in read:
+            self._kept[block.ref.number] = KeptBlock(block.ref, block.parent, block.mined_at)
+        for number in [number for number in self._kept if number <= last - self._config.window]:
+            del self._kept[number]
+
+    def _check_parents(self, tip: BlockRef, read: Sequence[ReadBlock]) -> None:
+        below = tip
+        for block in read:
+            if block.parent != below.hash:
+                raise BlockGone(f"block {block.ref.number} does not stand on the block read before it")
+            below = block.ref
+
+    async def _take_in(self, node: Node) -> None:
+        """Watches that are new, or changed their tier. Those whose baseline we have not reached wait."""
+        cursor = self._at()
+        news = [
+            watch
+            for watch in await self._store.watches(only_news=True)
+            if watch.news != "new" or watch.baseline.block.number <= cursor.tip.number
+        ]
+        if not news:
+            return
+        new = [watch for watch in news if watch.news == "new"]
+        found = await look_back(node, new, cursor.tip, self._kept, self._config.chunk)
+        moved = [watch for watch in news if watch.news != "new"]
+        async with self._store.writing(cursor.tip) as writer:
+            for watch in (*found.watches, *moved):
+                await writer.adopt(watch.baseline, watch.tier)
+            await writer.add(found.credits)
+            await writer.spend(found.spends)
+        self._cursor = writer.at
+        for watch in moved:
+            self._book.move(watch.address, watch.tier)
+        for watch in found.watches:
+            self._book.put(watch, found.net(watch.address, self._book.number))
+
+    async def _verify(self, node: Node) -> None:
+        """Check the balances at the confirmed block, and confirm the deposits that have got there."""
+        cursor = self._at()
+        block = self._kept.get(cursor.tip.number - self._config.confirmations)
+        if block is None or block.ref.number < cursor.verified:
+            return
+        number = block.ref.number
+        due = await self._store.unsettled(number)
+        if number == cursor.verified and not due:
+            return
+        sweeps_dormant = number - cursor.swept >= self._config.dormant_every
+        net = Counter(await self._store.net(cursor.verified, number))
+        tiers = set(WatchTier) if sweeps_dormant else {WatchTier.OPEN}
+        expected = self._book.expected(number, net, tiers, {deposit.address for deposit in due})
+        since = self._book.agreed(expected, {WatchTier.OPEN: cursor.verified, WatchTier.DORMANT: cursor.swept})
+        verdict = await verify(node, self._store, block.ref, expected, since)
+        async with self._store.writing(cursor.tip) as writer:
+            ids = await writer.add(verdict.found)
+            checked = expected.keys() - verdict.short.keys()
+            await writer.confirm([*(deposit.id for deposit in due if deposit.address in checked), *ids])
+            writer.verified(number, dormant=sweeps_dormant)
+        self._cursor = writer.at
+        for credit in verdict.found:
+            net[credit.address] += credit.amount
+        self._book.advance(number, net)
+        self._note_short(expected.keys(), verdict.short)
+
+    def _note_short(self, checked: Collection[str], short: Mapping[str, int]) -> None:
+        for address, amount in short.items():
+            if self.short.get(address) != amount:
+                log.error("balance_below_deposits", address=address, missing=amount)
+        self.short = {address: amount for address, amount in self.short.items() if address not in checked} | dict(short)
+
+    def _at(self) -> Cursor:
+        assert self._cursor is not None
+        return self._cursor

@@ -1,0 +1,142 @@
+"""Several nodes as one: each is checked for the right chain and probed before it is used, and rests after a failure."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+import aiohttp
+import structlog
+
+from indexer.config import ChainConfig
+from indexer.model import ChainUnavailable
+from indexer.probe import probe
+from indexer.rpc import Call, CallRefused, Node, NodeFailed
+from indexer.wire import Header, quantity
+from runtime.clock import Clock
+
+T = TypeVar("T")
+log = structlog.get_logger()
+
+
+class WrongChain(ChainUnavailable):
+    """The node speaks for another chain than the one this database belongs to."""
+
+
+class WrongChainId(WrongChain):
+    def __init__(self, node: str, wanted: int, found: int) -> None:
+        super().__init__(
+            f"the node {node} is on chain {found}, not on {wanted}. "
+            "Correct CIRCLE_LAYER_RPC_URL or CIRCLE_LAYER_CHAIN_ID. Nothing was read from it."
+        )
+
+
+class WrongGenesis(WrongChain):
+    def __init__(self, node: str, wanted: str, found: str) -> None:
+        super().__init__(
+            f"the node {node} has another genesis block ({found[:18]}…) than the chain in this database "
+            f"({wanted[:18]}…). If the URL is wrong, correct CIRCLE_LAYER_RPC_URL. If this is a development chain that "
+            "was started afresh, start with a fresh DATABASE_URL too, or start the node from its saved state. "
+            "Nothing was changed."
+        )
+
+
+@dataclass(slots=True)
+class _Member:
+    node: Node
+    checked: bool = False
+    rests_until: datetime | None = None
+
+
+class NodePool:
+    """The configured nodes in order of preference. ``use`` runs a piece of work on one of them, whole."""
+
+    def __init__(self, config: ChainConfig, session: aiohttp.ClientSession, clock: Clock) -> None:
+        self._config = config
+        self._clock = clock
+        self._genesis: str | None = None
+        self._members = [_Member(_node(url, session, config)) for url in config.rpc_urls]
+
+    def expect_genesis(self, genesis: str) -> None:
+        """From now on only nodes with that genesis block are used."""
+        if self._genesis != genesis:
+            self._genesis = genesis
+            self.doubt()
+
+    def doubt(self) -> None:
+        """Something does not fit: check every node's chain again before it is used."""
+        for member in self._members:
+            member.checked = False
+
+    async def use(self, work: Callable[[Node], Awaitable[T]]) -> T:
+        """Run the work on the first node that can; on the next one from the start where a node fails.
+
+        Raises ChainUnavailable where none can, WrongChain where one is there but of another chain, and whatever else
+        the work raises.
+        """
+        failures: list[ChainUnavailable] = []
+        for member in self._in_order():
+            try:
+                await self._check(member)
+                return await work(member.node)
+            except (NodeFailed, WrongChain) as failure:
+                self._rest(member, failure)
+                failures.append(failure)
+            except CallRefused as failure:
+                if failure.is_final:
+                    raise
+                failures.append(failure)
+        for wrong in failures:
+            if isinstance(wrong, WrongChain):
+                raise wrong
+        if len(failures) == 1:
+            raise failures[0]
+        raise ChainUnavailable("; ".join(str(failure) for failure in failures))
+
+    def report(self) -> Sequence[dict[str, object]]:
+        """Each node's state, for /health."""
+        now = self._clock.now()
+        return [
+            {"node": member.node.name, "resting": _rests(member, now), "abilities": member.node.abilities.report()}
+            for member in self._members
+        ]
+
+    def _in_order(self) -> list[_Member]:
+        now = self._clock.now()
+        return sorted(self._members, key=lambda member: _rests(member, now))  # stable: preference within
+
+    async def _check(self, member: _Member) -> None:
+        if member.checked:
+            return
+        node = member.node
+        chain_id, genesis = await node.batch(
+            [Call("eth_chainId", [], str), Call("eth_getBlockByNumber", ["0x0", False], Header)]
+        )
+        if quantity(chain_id) != self._config.chain_id:
+            raise WrongChainId(node.name, self._config.chain_id, quantity(chain_id))
+        if self._genesis is not None and genesis.hash != self._genesis:
+            raise WrongGenesis(node.name, self._genesis, genesis.hash)
+        node.abilities = await probe(node)
+        member.checked, member.rests_until = True, None
+        log.info("node_checked", node=node.name, **node.abilities.report())
+
+    def _rest(self, member: _Member, failure: ChainUnavailable) -> None:
+        member.checked = False
+        now = self._clock.now()
+        if not _rests(member, now):
+            log.warning("node_failed", node=member.node.name, error=str(failure))
+        member.rests_until = now + timedelta(seconds=self._config.cool_down)
+
+
+def _rests(member: _Member, now: datetime) -> bool:
+    return member.rests_until is not None and member.rests_until > now
+
+
+def _node(url: str, session: aiohttp.ClientSession, config: ChainConfig) -> Node:
+    return Node(
+        url,
+        session,
+        timeout=config.rpc_timeout,
+        batch_size=config.batch_size,
+        connections=config.connections,
+    )

@@ -1,0 +1,172 @@
+"""One node, spoken to by JSON-RPC over HTTP: batches of a limited size, typed answers, typed errors."""
+
+import asyncio
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+import aiohttp
+import msgspec
+
+from indexer.abilities import Abilities
+from indexer.model import ChainUnavailable
+from indexer.wire import Answer
+
+T = TypeVar("T")
+
+METHOD_NOT_FOUND = -32601
+INVALID_PARAMS = -32602
+LIMIT_EXCEEDED = -32005  # EIP-1474
+RESOURCE_NOT_FOUND = -32001  # EIP-1474; Anvil says it for a block hash that is gone
+_ATTEMPTS = 3  # at a single call inside a batch
+_PAUSE = 0.05  # seconds before it is asked again
+
+
+class NodeFailed(ChainUnavailable):
+    """The node did not answer, or not in JSON-RPC."""
+
+    def __init__(self, node: str, why: str) -> None:
+        super().__init__(f"the node {node} failed: {why}")
+
+
+class CallRefused(ChainUnavailable):
+    """The node answered one call with an error."""
+
+    def __init__(self, node: str, method: str, code: int, message: str) -> None:
+        super().__init__(f"the node {node} refused {method}: {message[:200]} ({code})")
+        self.method = method
+        self.code = code
+        self.message = message
+
+    @property
+    def is_final(self) -> bool:
+        """Asking the same node again would not help."""
+        return self.code in (METHOD_NOT_FOUND, INVALID_PARAMS, RESOURCE_NOT_FOUND) or 0 < self.code < 10
+
+
+class BlockGone(ChainUnavailable):
+    """The node does not know a block (any more, or not yet), or a part of it. Look again where the chain stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A question and the type of its answer (anything msgspec decodes to)."""
+
+    method: str
+    params: Sequence[Any]
+    answer: Any
+
+
+class Node:
+    """A client of one URL. Its name in messages has no path and no key: URLs of providers hold secrets."""
+
+    def __init__(
+        self, url: str, session: aiohttp.ClientSession, *, timeout: float, batch_size: int, connections: int
+    ) -> None:
+        self.url = url
+        self.name = public_name(url)
+        self.abilities = Abilities()  # until it has been probed
+        self._session = session
+        self._timeout = aiohttp.ClientTimeout(total=timeout)
+        self._batch_size = batch_size
+        self._turn = asyncio.Semaphore(connections)
+        self._ids = itertools.count(1)
+
+    async def call(self, method: str, params: Sequence[Any], answer: type[T]) -> T:
+        """One call. Raises NodeFailed, CallRefused."""
+        [result] = await self.batch([Call(method, params, answer)])
+        return cast(T, result)
+
+    async def batch(self, calls: Sequence[Call]) -> list[Any]:
+        """The answers in the order of the calls, however many. Raises NodeFailed, CallRefused (of the first one)."""
+        results = await self.attempt(calls)
+        for result in results:
+            if isinstance(result, CallRefused):
+                raise result
+        return results
+
+    async def attempt(self, calls: Sequence[Call]) -> list[Any]:
+        """As ``batch``, with CallRefused in the place of the answer where a call was refused. Raises NodeFailed."""
+        parts = [calls[start : start + self._batch_size] for start in range(0, len(calls), self._batch_size)]
+        if len(parts) == 1:
+            return await self._part(parts[0])
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._part(part)) for part in parts]
+        except* ChainUnavailable as failures:
+            raise _first(failures) from None
+        return [result for task in tasks for result in task.result()]
+
+    async def _part(self, calls: Sequence[Call]) -> list[Any]:
+        """One request; calls in it that failed for the moment are asked again, alone."""
+        results = await self._request(calls)
+        for _ in range(_ATTEMPTS - 1):
+            again = [i for i, result in enumerate(results) if isinstance(result, CallRefused) and not result.is_final]
+            if not again:
+                break
+            await asyncio.sleep(_PAUSE)
+            for i, result in zip(again, await self._request([calls[i] for i in again]), strict=True):
+                results[i] = result
+        for result in results:
+            if isinstance(result, CallRefused) and result.code == LIMIT_EXCEEDED:
+                raise NodeFailed(self.name, result.message[:200])
+        return results
+
+    async def _request(self, calls: Sequence[Call]) -> list[Any]:
+        ids = list(itertools.islice(self._ids, len(calls)))
+        questions = [
+            {"jsonrpc": "2.0", "id": i, "method": call.method, "params": call.params}
+            for i, call in zip(ids, calls, strict=True)
+        ]
+        body = await self._post(msgspec.json.encode(questions[0] if len(questions) == 1 else questions))
+        answers = self._decode(body)
+        if len(answers) == 1 and answers[0].id is None and answers[0].error is not None:  # the batch as a whole
+            raise NodeFailed(self.name, f"{answers[0].error.message[:200]} ({answers[0].error.code})")
+        by_id = {answer.id: answer for answer in answers}
+        if missing := [call.method for i, call in zip(ids, calls, strict=True) if i not in by_id]:
+            raise NodeFailed(self.name, f"its answer left out {len(missing)} of {len(calls)} calls")
+        return [self._result(call, by_id[i]) for i, call in zip(ids, calls, strict=True)]
+
+    async def _post(self, body: bytes) -> bytes:
+        headers = {"Content-Type": "application/json"}
+        try:
+            async with (
+                self._turn,
+                self._session.post(self.url, data=body, headers=headers, timeout=self._timeout) as response,
+            ):
+                if response.status == 429 or response.status >= 500:
+                    raise NodeFailed(self.name, f"HTTP {response.status}")
+                return await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise NodeFailed(self.name, f"{type(error).__name__}") from error
+
+    def _decode(self, body: bytes) -> list[Answer]:
+        try:
+            if body.lstrip()[:1] == b"[":
+                return msgspec.json.decode(body, type=list[Answer])
+            return [msgspec.json.decode(body, type=Answer)]
+        except msgspec.DecodeError as error:
+            raise NodeFailed(self.name, "its answer is not JSON-RPC") from error
+
+    def _result(self, call: Call, answer: Answer) -> Any:
+        if answer.error is not None:
+            return CallRefused(self.name, call.method, answer.error.code, answer.error.message)
+        try:
+            return msgspec.json.decode(answer.result, type=call.answer)
+        except msgspec.DecodeError as error:
+            raise NodeFailed(self.name, f"its answer to {call.method} has another form: {error}") from error
+
+
+def public_name(url: str) -> str:
+    """Scheme, host and port of a URL: fit for logs."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.partition('/')[0].rpartition('@')[2]}"
+
+
+def _first(failures: BaseExceptionGroup[Any]) -> BaseException:
+    first: Any = failures
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    assert isinstance(first, BaseException)
+    return first

@@ -1,0 +1,143 @@
+"""The authority: at the confirmed block every address must hold what its deposits and spends say.
+
+A balance above that is a deposit nothing else has shown: it is looked for block by block and explained by a trace where
+the node has one. A balance below is a contradiction: nothing of that address is confirmed until it is resolved.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from indexer import deposits
+from indexer.deposits import Credit
+from indexer.model import BlockRef
+from indexer.reading import headers_at
+from indexer.rpc import BlockGone, Call, CallRefused, Node
+from indexer.store import ChainStore
+from indexer.sweep import differences
+from indexer.wire import Header, Trace, TracedTransaction, block_number
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the balances at a block say. ``short``: addresses that hold less than they should, and by how much (wei)."""
+
+    found: tuple[Credit, ...]
+    short: Mapping[str, int]
+
+
+async def verify(
+    node: Node, store: ChainStore, block: BlockRef, expected: Mapping[str, int], since: Mapping[str, int]
+) -> Verdict:
+    """Hold the expected balances at ``block`` against the chain's.
+
+    ``since``: per address, a block up to which its balance was known to agree. Raises BlockGone where the block is not
+    canonical any more, NodeFailed, CallRefused.
+    """
+    actual = await differences(node, block, expected)
+    header = await _still_canonical(node, block)
+    found: list[Credit] = []
+    short: dict[str, int] = {}
+    for address, balance in actual.items():
+        if balance < expected[address]:
+            short[address] = expected[address] - balance
+        else:
+            search = Search(node, store, address, block, header)
+            found += await search.run(balance, since[address])
+    if found:
+        await _still_canonical(node, block)
+    return Verdict(tuple(found), short)
+
+
+async def _still_canonical(node: Node, block: BlockRef) -> Header:
+    [header] = await headers_at(node, [block.number])
+    if header is None or header.hash != block.hash:
+        raise BlockGone(f"block {block.number} was replaced while balances were checked")
+    return header
+
+
+class Search:
+    """For the blocks in which one address gained what is not explained yet."""
+
+    def __init__(self, node: Node, store: ChainStore, address: str, end: BlockRef, header: Header) -> None:
+        self._node = node
+        self._store = store
+        self._address = address
+        self._end = end
+        self._header = header
+        self._history: list[tuple[int, int]] = []
+
+    async def run(self, balance: int, since: int) -> list[Credit]:
+        """``balance``: at the end block. ``since``: where it last agreed. The deposits that were missing."""
+        baseline, self._history = await self._store.account(self._address)
+        self._start = baseline.balance
+        low = since
+        if await self._excess(low) not in (0, None):  # it was not checked there after all
+            low = baseline.block.number
+        found: list[Credit] = []
+        while (missing := balance - self._expected(self._end.number)) > 0:
+            number, amount = await self._first_excess(low, missing)
+            found += await self._explain(number, amount)
+            self._history.append((number, amount))
+            low = number
+        return found
+
+    async def _first_excess(self, low: int, missing: int) -> tuple[int, int]:
+        """By halving: the first block above ``low`` whose balance is more than explained, and how much more."""
+        high, excess = self._end.number, missing
+        while high - low > 1:
+            middle = (low + high) // 2
+            more = await self._excess(middle)
+            if more is None:  # the node keeps no balance so old: no closer than this
+                return high, excess
+            if more > 0:
+                high, excess = middle, more
+            else:
+                low = middle
+        return high, excess
+
+    async def _excess(self, number: int) -> int | None:
+        """What the address held there beyond what is explained, in wei; None where the node cannot tell."""
+        [answer] = await self._node.attempt([Call("eth_getBalance", [self._address, block_number(number)], str)])
+        if isinstance(answer, CallRefused):
+            return None
+        return int(answer, 16) - self._expected(number)
+
+    def _expected(self, number: int) -> int:
+        return self._start + sum(amount for block, amount in self._history if block <= number)
+
+    async def _explain(self, number: int, amount: int) -> list[Credit]:
+        """The deposits in that block which make up the amount: by traces as far as they go, the rest by block."""
+        header: Header | None = self._header
+        if number != self._end.number:
+            [header] = await headers_at(self._node, [number])
+        if header is None:
+            raise BlockGone(f"block {number} is gone")
+        block = BlockRef(header.height, header.hash)
+        known = await self._store.origins(self._address, block)
+        traced = [credit for credit in await self._traced(block, header) if (credit.tx_hash, credit.path) not in known]
+        rest = amount - sum(credit.amount for credit in traced)
+        if rest < 0:  # the traces tell of more than there is: believe the balance
+            traced, rest = [], amount
+        if rest > 0:
+            earlier = sum(tx_hash is None for tx_hash, _ in known)
+            traced.append(deposits.residual(self._address, rest, block, header.mined_at, earlier))
+        log.info("residual_found", address=self._address, amount=amount, block=number, traced=len(traced))
+        return traced
+
+    async def _traced(self, block: BlockRef, header: Header) -> Sequence[Credit]:
+        """The credits to the address in that block as the node's traces tell them; none where it has no traces."""
+        watched = {self._address.lower(): self._address}
+        if self._node.abilities.traces:
+            [traces] = await self._node.attempt([Call("trace_block", [header.number], list[Trace] | None)])
+            if isinstance(traces, list) and all(trace.block_hash == block.hash for trace in traces):
+                return deposits.by_traces(block, header.mined_at, traces, {}, watched).credits
+        if self._node.abilities.debug_traces:
+            question = Call("debug_traceBlockByHash", [block.hash, {"tracer": "callTracer"}], list[TracedTransaction])
+            [frames] = await self._node.attempt([question])
+            if isinstance(frames, list):
+                return deposits.by_call_frames(block, header.mined_at, frames, watched).credits
+        return ()

@@ -1,0 +1,212 @@
+"""One unit of the indexer's work inside its transaction: blocks, deposits, events and the cursor move together.
+
+The cursor's row is locked until the commit, and event numbers are counted in it: a reader who has seen number n has
+seen everything below n, on PostgreSQL too.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+
+from indexer.deposits import Credit, Spend
+from indexer.model import Baseline, BlockRef, ChainEventKind, WatchTier
+from indexer.reading import ReadBlock
+from indexer.tables import blocks, cursor, deposits, events, spends, watches
+from runtime.database import Transaction
+
+log = structlog.get_logger()
+
+CHAIN = 1  # the cursor's only row
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where the indexer stands. ``tip``: the newest block that was read whole."""
+
+    chain_id: int
+    genesis: str
+    tip: BlockRef
+    mined_at: datetime
+    verified: int  # open addresses' balances were checked up to this block
+    swept: int  # dormant ones' too
+    last_event: int
+    last_deposit: int
+    fence: int
+
+
+def cursor_of(row: sa.Row[Any]) -> Cursor:
+    return Cursor(
+        chain_id=row.chain_id,
+        genesis=row.genesis_hash,
+        tip=BlockRef(row.number, row.hash),
+        mined_at=row.mined_at,
+        verified=row.verified,
+        swept=row.swept,
+        last_event=row.last_event,
+        last_deposit=row.last_deposit,
+        fence=row.fence,
+    )
+
+
+class Writer:
+    """Made by ChainStore.writing. ``at`` is the cursor as it will be stored."""
+
+    def __init__(self, tx: Transaction, at: Cursor, fence: int, confirmations: int, now: datetime) -> None:
+        self._tx = tx
+        self.at = replace(at, fence=fence)
+        self._confirmations = confirmations
+        self._now = now
+        self._events: list[dict[str, Any]] = []
+
+    async def extend(self, read: Sequence[ReadBlock], *, keep: int) -> None:
+        """Put blocks on top, with what they did; tell the deposits that became deeper; forget all but ``keep``."""
+        last = read[-1]
+        self.at = replace(self.at, tip=last.ref, mined_at=last.mined_at)
+        rows = [
+            {"number": block.ref.number, "hash": block.ref.hash, "parent": block.parent, "mined_at": block.mined_at}
+            for block in read
+        ]
+        await self._tx.execute(sa.insert(blocks), rows)
+        await self._tx.execute(sa.delete(blocks).where(blocks.c.number <= last.ref.number - keep))
+        await self._deepen()
+        await self.add([credit for block in read for credit in block.movements.credits])
+        await self.spend([spend for block in read for spend in block.movements.spends])
+
+    async def add(self, credits: Iterable[Credit]) -> list[int]:
+        """New deposits, told as seen; their ids."""
+        rows = [self._deposit(credit) for credit in credits]
+        if rows:
+            await self._tx.execute(sa.insert(deposits), rows)
+        for row in rows:
+            self._tell(ChainEventKind.SEEN, row)
+        return [row["id"] for row in rows]
+
+    async def spend(self, spent: Iterable[Spend]) -> None:
+        rows = [
+            {
+                "block_hash": spend.block.hash,
+                "block_number": spend.block.number,
+                "tx_hash": spend.tx_hash,
+                "path": spend.path,
+                "address": spend.address,
+                "amount": spend.amount,
+            }
+            for spend in spent
+        ]
+        if rows:
+            await self._tx.execute(sa.insert(spends), rows)
+
+    async def confirm(self, ids: Sequence[int]) -> None:
+        """Deposits that were checked at their depth."""
+        if not ids:
+            return
+        for row in await self._rows(deposits.c.id.in_(ids), sa.not_(deposits.c.confirmed)):
+            self._tell(ChainEventKind.CONFIRMED, row)
+        await self._tx.execute(sa.update(deposits).where(deposits.c.id.in_(ids)).values(confirmed=True))
+
+    async def roll_back(self, fork: BlockRef, mined_at: datetime) -> None:
+        """Take back every block above ``fork`` with all it did. Watches that began there begin again."""
+        for row in await self._rows(deposits.c.block_number > fork.number):
+            self._tell(ChainEventKind.REMOVED, row | {"confirmations": 0})
+        above = deposits.c.block_number > fork.number
+        await self._tx.execute(
+            sa.update(deposits).where(above, deposits.c.removed_at.is_(None)).values(removed_at=self._now)
+        )
+        await self._tx.execute(sa.delete(spends).where(spends.c.block_number > fork.number))
+        await self._tx.execute(sa.delete(blocks).where(blocks.c.number > fork.number))
+        await self._tx.execute(sa.update(watches).where(watches.c.baseline_number > fork.number).values(news="new"))
+        self.at = replace(
+            self.at,
+            tip=fork,
+            mined_at=mined_at,
+            verified=min(self.at.verified, fork.number),
+            swept=min(self.at.swept, fork.number),
+        )
+
+    async def adopt(self, baseline: Baseline, tier: WatchTier) -> None:
+        """The watch as it was read has been taken in. One that changed meanwhile keeps its mark."""
+        mine = sa.update(watches).where(watches.c.address == baseline.address)
+        await self._tx.execute(
+            mine.values(
+                baseline_number=baseline.block.number,
+                baseline_hash=baseline.block.hash,
+                baseline_balance=baseline.balance,
+                baseline_nonce=baseline.nonce,
+                news=sa.case((watches.c.tier == tier, ""), else_="tier"),
+            )
+        )
+
+    def verified(self, number: int, *, dormant: bool) -> None:
+        """The balances at that block agree with what is stored, or the difference is stored now."""
+        self.at = replace(self.at, verified=number, swept=number if dormant else self.at.swept)
+
+    async def finish(self) -> bool:
+        """Store events and cursor. True if there were events."""
+        if self._events:
+            await self._tx.execute(sa.insert(events), self._events)
+        await self._tx.execute(
+            sa.update(cursor).values(
+                number=self.at.tip.number,
+                hash=self.at.tip.hash,
+                mined_at=self.at.mined_at,
+                verified=self.at.verified,
+                swept=self.at.swept,
+                last_event=self.at.last_event,
+                last_deposit=self.at.last_deposit,
+                fence=self.at.fence,
+            )
+        )
+        return bool(self._events)
+
+    async def _deepen(self) -> None:
+        """Tell each depth between the first sight and the confirmation."""
+        tip = self.at.tip.number
+        for row in await self._rows(sa.not_(deposits.c.confirmed)):
+            depth = tip - row["block_number"]
+            if row["told"] < depth < self._confirmations:
+                self._tell(ChainEventKind.DEEPER, row)
+                await self._tx.execute(sa.update(deposits).where(deposits.c.id == row["id"]).values(told=depth))
+
+    async def _rows(self, *where: sa.ColumnElement[bool]) -> list[dict[str, Any]]:
+        """Deposits that stand, by age."""
+        statement = sa.select(deposits).where(deposits.c.removed_at.is_(None), *where).order_by(deposits.c.id)
+        return [dict(row._mapping) for row in await self._tx.execute(statement)]
+
+    def _deposit(self, credit: Credit) -> dict[str, Any]:
+        self.at = replace(self.at, last_deposit=self.at.last_deposit + 1)
+        return {
+            "id": self.at.last_deposit,
+            "address": credit.address,
+            "amount": credit.amount,
+            "block_number": credit.block.number,
+            "block_hash": credit.block.hash,
+            "tx_hash": credit.tx_hash or "",
+            "path": credit.path,
+            "sender": credit.sender,
+            "mined_at": credit.mined_at,
+            "seen_at": self._now,
+            "told": self.at.tip.number - credit.block.number,
+            "confirmed": False,
+        }
+
+    def _tell(self, kind: ChainEventKind, deposit: dict[str, Any]) -> None:
+        self.at = replace(self.at, last_event=self.at.last_event + 1)
+        event = {
+            "seq": self.at.last_event,
+            "kind": kind,
+            "deposit_id": deposit["id"],
+            "at": self._now,
+            **{name: deposit[name] for name in ("address", "amount", "block_number", "block_hash")},
+            "confirmations": deposit.get("confirmations", self.at.tip.number - deposit["block_number"]),
+            "tx_hash": deposit["tx_hash"] or None,
+        }
+        self._events.append(event)
+        log.info(
+            f"deposit_{kind}",
+            **{name: event[name] for name in ("deposit_id", "address", "amount", "confirmations", "tx_hash")},
+            block=event["block_number"],
+        )
