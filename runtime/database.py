@@ -8,6 +8,7 @@ it. On PostgreSQL a unit is an ordinary transaction on a pooled connection.
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Self
 
 import asyncpg
@@ -15,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from runtime import sqlite_driver
 from runtime.errors import LayoverError
 from runtime.group_commit import GroupCommit
 
@@ -22,7 +24,7 @@ from runtime.group_commit import GroupCommit
 class UnsupportedDatabase(LayoverError):
     def __init__(self, scheme: str) -> None:
         super().__init__(
-            f"DATABASE_URL starts with {scheme!r}. Use sqlite:///path/to/file.db or postgresql://user@host/name."
+            f"DATABASE_URL is of the kind {scheme!r}. Use sqlite:///path/to/file.db or postgresql://user@host/name."
         )
 
 
@@ -76,7 +78,9 @@ class Database:
             if database.is_sqlite:
                 writer = await engine.connect()
                 await writer.execution_options(isolation_level="AUTOCOMMIT")
-                database._group = GroupCommit(writer)
+                driver = (await writer.get_raw_connection()).driver_connection
+                assert isinstance(driver, sqlite_driver.Connection)
+                database._group = GroupCommit(writer, driver)
             yield database
         finally:
             if database._group is not None:
@@ -103,6 +107,10 @@ class Database:
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:
         """A connection to read from, one consistent view for as long as it is held."""
         async with self.engine.connect() as connection:
+            if self.is_sqlite:
+                await connection.exec_driver_sql("BEGIN")
+            else:
+                await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             yield connection
 
 
@@ -128,8 +136,8 @@ def async_url(url: str) -> sa.URL:
         "postgresql": "postgresql+asyncpg",
         "postgres": "postgresql+asyncpg",
     }
-    if backend not in drivers:
-        raise UnsupportedDatabase(parsed.drivername)
+    if backend not in drivers or (backend == "sqlite" and parsed.database in (None, "", ":memory:")):
+        raise UnsupportedDatabase(url.split("@")[-1] if backend == "sqlite" else parsed.drivername)
     return parsed.set(drivername=drivers[backend])
 
 
@@ -158,7 +166,8 @@ def sync_engine(url: str) -> sa.Engine:
 def _engine(url: sa.URL) -> AsyncEngine:
     if not url.drivername.startswith("sqlite"):
         return create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True)
-    engine = create_async_engine(url, pool_size=4, max_overflow=8)
+    path = Path(url.database or "")
+    engine = create_async_engine(url, pool_size=4, max_overflow=8, async_creator=lambda: sqlite_driver.connect(path))
     _set_pragmas(engine.sync_engine)
     return engine
 

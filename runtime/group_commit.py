@@ -5,46 +5,63 @@ last unit in line commits for everybody before it. Each caller is resumed only a
 """
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-MAX_GROUP = 128  # units that may share one commit; bounds how long the first of them waits
+from runtime.errors import LayoverError
+from runtime.sqlite_driver import Connection
+
+MAX_GROUP = 128  # units that may share one commit
+MAX_AGE = 0.02  # seconds after its begin at which a group is committed even while more are in line
+
+
+class NotWritten(LayoverError):
+    """SQLite could not commit, or undid the transaction by itself, as it does when the disk is full or fails."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"Nothing of this unit of work was written: {reason}. Check the disk's space; then try again.")
 
 
 class GroupCommit:
-    """Owns the writer connection (in AUTOCOMMIT mode: BEGIN and COMMIT are said here and nowhere else)."""
+    """Owns the writer connection. Its BEGIN, SAVEPOINT and COMMIT are said here and nowhere else.
 
-    def __init__(self, writer: AsyncConnection) -> None:
+    Within a group the savepoint of the last unit stays open until the next unit begins or the group is committed:
+    releasing it would be a trip to the connection's thread of its own.
+    """
+
+    def __init__(self, writer: AsyncConnection, driver: Connection) -> None:
         self._writer = writer
+        self._driver = driver
+        driver.is_writer = True
         self._turn = asyncio.Lock()  # fair: units run in the order in which they came
         self._in_line = 0
-        self._begun = False
-        self._members: list[asyncio.Future[None]] = []
+        self._begun_at: float | None = None  # of the transaction under way
+        self._members: list[asyncio.Future[None]] = []  # units of it that have been left without error
 
     @asynccontextmanager
     async def unit(self) -> AsyncIterator[AsyncConnection]:
         """One unit of work. Left without error: its writes are durable. Left with one: nothing of it stays."""
         await self._take_turn()
         try:
-            if not self._begun:
-                await self._run("BEGIN IMMEDIATE")
-                self._begun = True
-            await self._run("SAVEPOINT unit")
+            await self._begin()
             try:
                 yield self._writer
+                self._heed_cancellation()
+                if not self._driver.in_transaction:
+                    raise NotWritten("SQLite ended the transaction after an error")
             except BaseException:
-                await _to_the_end(self._undo())
+                await self._undo()
                 raise
-            await _to_the_end(self._run("RELEASE unit"))
-            durable = asyncio.get_running_loop().create_future()
+            durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._members.append(durable)
         finally:
             try:
-                if self._in_line == 0 or len(self._members) >= MAX_GROUP:
-                    await _to_the_end(self._commit())
+                if self._in_line == 0 or self._is_due():
+                    await self._commit()
             finally:
                 self._turn.release()
         await asyncio.shield(durable)
@@ -69,31 +86,94 @@ class GroupCommit:
         async with self._turn:
             await self._commit()
 
-    async def _commit(self) -> None:
-        if not self._begun:
-            return
-        members, self._members = self._members, []
-        error: Exception | None = None
+    def _is_due(self) -> bool:
+        if self._begun_at is None:
+            return False
+        age = asyncio.get_running_loop().time() - self._begun_at
+        return len(self._members) >= MAX_GROUP or age >= MAX_AGE
+
+    async def _begin(self) -> None:
+        is_first = self._begun_at is None
         try:
-            await self._run("COMMIT")
-        except Exception as failure:  # noqa: BLE001 - handed to every caller that took part
-            error = failure
-            await self._run("ROLLBACK")
-        self._begun = False
-        for member in members:
-            if member.done():
-                continue
-            if error is None:
-                member.set_result(None)
-            else:
-                member.set_exception(error)
+            await self._driver.trip(_open_group if is_first else _open_unit)
+        except sqlite3.Error as failure:
+            if not self._driver.in_transaction:
+                self._begun_at = None
+                self._settle(str(failure))
+            self._heed_cancellation()
+            raise NotWritten(str(failure)) from failure
+        if is_first:
+            self._begun_at = asyncio.get_running_loop().time()
+        self._heed_cancellation()
 
     async def _undo(self) -> None:
-        await self._run("ROLLBACK TO unit")
-        await self._run("RELEASE unit")
+        """Take back the unit; the group before it stays, unless SQLite has taken back all of it already."""
+        if not await self._driver.trip(_undo_unit):
+            self._begun_at = None
+            self._settle("an error in another unit made SQLite end the transaction they shared")
+        self._heed_cancellation()
 
-    async def _run(self, statement: str) -> None:
-        await self._writer.exec_driver_sql(statement)
+    async def _commit(self) -> None:
+        if self._begun_at is None:
+            return
+        try:
+            await self._driver.trip(_commit_group)
+        except sqlite3.Error as failure:
+            self._settle(str(failure))
+        else:
+            self._settle(None)
+        self._begun_at = None
+        self._heed_cancellation()
+
+    def _settle(self, failure: str | None) -> None:
+        """Tell everybody in the group."""
+        members, self._members = self._members, []
+        for member in members:
+            if failure is None:
+                member.set_result(None)
+            else:
+                member.set_exception(NotWritten(failure))
+
+    def _heed_cancellation(self) -> None:
+        if self._driver.interrupted:
+            self._driver.interrupted = False
+            raise asyncio.CancelledError
+
+
+def _open_group(connection: sqlite3.Connection) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        connection.execute("SAVEPOINT unit")
+    except sqlite3.Error:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _open_unit(connection: sqlite3.Connection) -> None:
+    connection.execute("RELEASE unit")
+    connection.execute("SAVEPOINT unit")
+
+
+def _undo_unit(connection: sqlite3.Connection) -> bool:
+    """False when nothing is left of the group either."""
+    if not connection.in_transaction:
+        return False
+    try:
+        connection.execute("ROLLBACK TO unit")
+    except sqlite3.Error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        return False
+    return True
+
+
+def _commit_group(connection: sqlite3.Connection) -> None:
+    try:
+        connection.execute("COMMIT")
+    except sqlite3.Error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
 
 
 async def _to_the_end(step: Coroutine[Any, Any, None]) -> None:

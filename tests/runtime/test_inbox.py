@@ -91,13 +91,13 @@ def settled(until: Until) -> Settled:
 
 
 def worker(database: Database, inbox: Inbox, handler: Handler, **options: object) -> InboxWorker:
+    options = {"backoff": QUICK, **options}
     return InboxWorker(
         database,
         SystemClock(),
         inbox,
         topic="chat",
         handler=handler,
-        backoff=QUICK,
         **options,  # type: ignore[arg-type]
     )
 
@@ -195,7 +195,7 @@ async def test_out_of_order_topics_let_later_facts_pass_a_waiting_one(
 
     for number in range(3):
         await put(database, inbox, "lane", number)
-    async with working(worker(database, inbox, handle, in_order=False)):
+    async with working(worker(database, inbox, handle, in_order=False, backoff=Backoff(first=1.0))):
         await settled(database)
     assert await effects_by_lane(database) == {"lane": [1, 2, 0]}
 
