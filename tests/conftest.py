@@ -4,6 +4,7 @@ A test that touches the database asks for ``database_url`` (or ``database``, ope
 made here: a test creates those it needs with ``metadata.create_all``.
 """
 
+import atexit
 import os
 import shutil
 import tempfile
@@ -36,6 +37,7 @@ def postgresql_server() -> Iterator[str]:
         yield f"postgresql://postgres@/{{name}}?host={server.get_postmaster_info().socket_dir}"
     finally:
         server.cleanup()
+        atexit.unregister(server._cleanup)  # it would make the folder anew, for its lock
         if not (home / "data").exists():  # nobody else needs it any more
             shutil.rmtree(home, ignore_errors=True)
 
