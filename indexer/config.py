@@ -35,3 +35,9 @@ class ChainConfig:
         if self.explorer_base_url is None:
             return None
         return f"{self.explorer_base_url.rstrip('/')}/tx/{tx_hash}"
+
+    def explorer_address(self, address: str) -> str | None:
+        """The same for an address."""
+        if self.explorer_base_url is None:
+            return None
+        return f"{self.explorer_base_url.rstrip('/')}/address/{address}"

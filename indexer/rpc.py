@@ -155,6 +155,8 @@ class Node:
         try:
             return msgspec.json.decode(answer.result, type=call.answer)
         except msgspec.DecodeError as error:
+            if bytes(answer.result) == b"null":
+                return CallRefused(self.name, call.method, 0, "it answered null")
             raise NodeFailed(self.name, f"its answer to {call.method} has another form: {error}") from error
 
 

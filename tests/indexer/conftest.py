@@ -26,8 +26,8 @@ async def until(condition: Callable[[], Awaitable[Any]], what: str = "the condit
     """Ask until the answer is true; that answer."""
     try:
         async with asyncio.timeout(PATIENCE):
-            while not (answer := await condition()):
-                await asyncio.sleep(0.02)  # what is waited for lies in the database, which tells nobody
+            while not (answer := await condition()):  # noqa: ASYNC110 - it lies in the database, which tells nobody
+                await asyncio.sleep(0.02)
             return answer
     except TimeoutError:
         raise AssertionError(f"not within {PATIENCE:.0f} s: {what}") from None
@@ -141,8 +141,12 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 def make_chain(session: aiohttp.ClientSession) -> MakeChain:
     def make(node: Anvil, database: Database, **config: Any) -> Chain:
         settings: dict[str, Any] = {
-            **{"rpc_urls": (node.http_url,), "ws_url": node.ws_url, "block_time": 0.2, "poll_interval": 0.05},
-            **{"cool_down": 0.2, "rpc_timeout": 3.0},
+            "rpc_urls": (node.http_url,),
+            "ws_url": node.ws_url,
+            "block_time": 0.2,
+            "poll_interval": 0.05,
+            "cool_down": 0.2,
+            "rpc_timeout": 3.0,
         }
         return Chain(node, database, session, ChainConfig(**(settings | config)))
 

@@ -1,0 +1,181 @@
+"""What stands between an indexer and its node when things go wrong: a wire that breaks, a node that can do less."""
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Self
+
+import aiohttp
+from aiohttp import web
+
+
+class Wire:
+    """A TCP proxy that can be cut (connections reset), muted (open and silent) or closed (refuses new connections)."""
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self._muted = False
+        self._ends: set[asyncio.StreamWriter] = set()
+        self.connections = 0
+        self.port = 0
+
+    @classmethod
+    @asynccontextmanager
+    async def to(cls, port: int) -> AsyncIterator[Self]:
+        wire = cls(port)
+        server = await asyncio.start_server(wire._serve, "127.0.0.1", 0)
+        wire.port = server.sockets[0].getsockname()[1]
+        try:
+            yield wire
+        finally:
+            server.close()
+            wire.cut()
+
+    @property
+    def ws_url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}"
+
+    @property
+    def http_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def cut(self) -> None:
+        """Reset every connection; new ones are taken."""
+        for end in list(self._ends):
+            end.transport.abort()
+
+    def mute(self) -> None:
+        """From now on nothing passes, on old connections and on new ones, and none is closed."""
+        self._muted = True
+
+    def unmute(self) -> None:
+        self._muted = False
+        self.cut()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            there, back = await asyncio.open_connection("127.0.0.1", self._target)
+        except OSError:
+            writer.transport.abort()
+            return
+        self._ends |= {writer, back}
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._pass_on(reader, back))
+            group.create_task(self._pass_on(there, writer))
+        self._ends -= {writer, back}
+
+    async def _pass_on(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        try:
+            while data := await source.read(1 << 16):
+                if not self._muted:
+                    sink.write(data)
+                    await sink.drain()
+        except OSError:
+            pass
+        finally:
+            sink.transport.abort()
+
+
+Answer = dict[str, Any]
+
+
+class LesserNode:
+    """An HTTP JSON-RPC node that does less than the one behind it, or tells falsehoods, call by call."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._http: aiohttp.ClientSession | None = None
+        self.refused: set[str] = set()  # methods that do not exist here
+        self.refuses_overrides = False
+        self.refuses_hashes = False  # blocks named by hash (EIP-1898)
+        self.largest_batch = 1_000_000
+        self.down = False
+        self.tamper: Callable[[str, Answer], Answer | None] | None = None  # (method, answer) → another; None: left out
+        self.requests = 0
+        self.calls: list[str] = []
+        self.http_url = ""
+
+    @classmethod
+    @asynccontextmanager
+    async def before(cls, url: str) -> AsyncIterator[Self]:
+        lesser = cls(url)
+        app = web.Application(client_max_size=1 << 26)
+        app.router.add_post("/", lesser._serve)
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        lesser.http_url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        try:
+            async with aiohttp.ClientSession() as lesser._http:
+                yield lesser
+        finally:
+            await runner.cleanup()
+
+    async def _serve(self, request: web.Request) -> web.Response:
+        self.requests += 1
+        if self.down:
+            return web.Response(status=502, text="bad gateway")
+        body = await request.json()
+        if isinstance(body, dict):
+            [answer] = await self._answers([body]) or [{}]
+            return web.json_response(answer)
+        if len(body) > self.largest_batch:
+            error = {"code": -32600, "message": f"batch of more than {self.largest_batch}"}
+            return web.json_response({"jsonrpc": "2.0", "id": None, "error": error})
+        return web.json_response(await self._answers(body))
+
+    async def _answers(self, questions: list[dict[str, Any]]) -> list[Answer]:
+        passed = [question for question in questions if not self._refuses(question)]
+        answers = [
+            {"jsonrpc": "2.0", "id": question["id"], "error": {"code": -32601, "message": "Method not found"}}
+            for question in questions
+            if question not in passed
+        ]
+        methods = {question["id"]: question["method"] for question in questions}
+        self.calls += methods.values()
+        if passed:
+            assert self._http is not None
+            async with self._http.post(self._url, json=passed) as response:
+                answers += json.loads(await response.read())
+        if self.tamper is None:
+            return answers
+        tampered = [self.tamper(methods[answer["id"]], answer) for answer in answers]
+        return [answer for answer in tampered if answer is not None]
+
+    def _refuses(self, question: dict[str, Any]) -> bool:
+        params = question["params"]
+        return (
+            question["method"] in self.refused
+            or (self.refuses_overrides and question["method"] == "eth_call" and len(params) > 2)
+            or (self.refuses_hashes and any(isinstance(param, dict) and "blockHash" in param for param in params))
+        )
+
+
+def unreliable(chance: random.Random, rate: float) -> Callable[[str, Answer], Answer | None]:
+    """Of all answers, that share goes wrong: an error, null, left out of the batch, or about another block."""
+
+    def tamper(_method: str, answer: Answer) -> Answer | None:
+        if chance.random() >= rate:
+            return answer
+        match chance.randrange(4):
+            case 0:
+                return {"jsonrpc": "2.0", "id": answer["id"], "error": {"code": -32000, "message": "try again"}}
+            case 1:
+                return answer | {"result": None}
+            case 2:
+                return None
+        text = json.dumps(answer)
+        wrong = "0x" + "ab" * 32
+        for name in ("blockHash", "hash"):
+            if found := answer.get("result"):
+                first = found[0] if isinstance(found, list) and found else found
+                if isinstance(first, dict) and name in first:
+                    altered: Answer = json.loads(text.replace(str(first[name]), wrong))
+                    return altered
+        return answer
+
+    return tamper
