@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+MAX_TOKEN_BYTES = 64  # https://core.telegram.org/bots/api#inlinekeyboardbutton
+
 
 class Channel(StrEnum):
     TELEGRAM = "telegram"
@@ -64,6 +66,10 @@ class Button:
 
     label: str
     token: str
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.token.encode()) <= MAX_TOKEN_BYTES:
+            raise ValueError(f"a button's token has 1 to {MAX_TOKEN_BYTES} bytes, not {self.token!r}")
 
 
 class AttachmentKind(StrEnum):

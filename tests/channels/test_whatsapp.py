@@ -312,6 +312,14 @@ class TestSender:
         await tunde.expect("there")
         assert [message.text for message in tunde.heard] == ["hello", "there"]
 
+    async def test_a_lost_answer_costs_one_repeated_message_at_most(
+        self, office: "Office", line: Line, tunde: WhatsAppUser
+    ) -> None:
+        line.twilio.faults.add(Fault(FaultKind.LOSE_ANSWER, operation="POST Messages"))
+        await office.send(Outbound(to(tunde), text("hello")), Outbound(to(tunde), text("there")))
+        await tunde.expect("there")
+        assert [message.text for message in tunde.heard] == ["hello", "hello", "there"]
+
     async def test_no_message_dies_of_an_outage(self, office: "Office", line: Line, tunde: WhatsAppUser) -> None:
         line.twilio.faults.add(Fault(FaultKind.SERVER_ERROR, times=8))  # more than the attempts a letter has
         await office.send(Outbound(to(tunde), text("your ticket")))
