@@ -38,9 +38,25 @@ def checked_link(url: str) -> str | None:
     return parts._replace(path=parts.path or "/").geturl()
 
 
+# Of entities over the same text the first of these comes first.
+_PRECEDENCE = (
+    "blockquote",
+    "expandable_blockquote",
+    "pre",
+    "code",
+    "text_link",
+    "bold",
+    "italic",
+    "underline",
+    "strikethrough",
+    "spoiler",
+    "custom_emoji",
+)
+
+
 def in_order(entities: list[Entity]) -> list[Entity]:
     """As Telegram lists them: by offset, the longer first."""
-    return sorted(entities, key=lambda e: (e["offset"], -int(str(e["length"]))))
+    return sorted(entities, key=lambda e: (e["offset"], -int(str(e["length"])), _PRECEDENCE.index(str(e["type"]))))
 
 
 def trimmed(formatted: Formatted) -> Formatted:
