@@ -54,19 +54,19 @@ class IndexOutOfRange(LayoverError):
         super().__init__(f"no deposit address has the index {index}; it must be between 0 and {MAX_INDEX}")
 
 
-class BadAddress(LayoverError):
+class BadAddress(LayoverError, ValueError):
     def __init__(self, address: str, why: str) -> None:
         super().__init__(f"{address!r} is not an address: {why}")
 
 
 def checksum_address(address: str) -> str:
-    """The address in EIP-55 form. Raises ValueError if it is none, or if its mixed case does not check."""
+    """The address in EIP-55 form. Raises BadAddress (a ValueError) if it is none, or its mixed case does not check."""
     if not is_hex_address(address):
-        raise ValueError(f"{address!r} is not an address")
-    checked = to_checksum_address(address)
+        raise BadAddress(address, "it takes 0x and 40 hex digits")
+    checked: str = to_checksum_address(address)
     digits = address[-40:]
     if digits not in (checked[-40:], digits.lower(), digits.upper()):
-        raise ValueError(f"{address!r} is mistyped: its capitals do not agree with its digits")
+        raise BadAddress(address, "it is mistyped, its capitals do not agree with its digits (EIP-55)")
     return checked
 
 

@@ -2,7 +2,13 @@
 
 from dataclasses import dataclass
 
+from runtime.errors import LayoverError
+
 CIRCLE_LAYER_TESTNET = 28525
+
+
+class BadChainConfig(LayoverError):
+    """The chain cannot be followed with these settings; the message names the variable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +32,12 @@ class ChainConfig:
 
     def __post_init__(self) -> None:
         if not self.rpc_urls:
-            raise ValueError("at least one RPC URL is needed (CIRCLE_LAYER_RPC_URL)")
-        if self.confirmations < 0 or self.window <= self.confirmations + self.chunk:
-            raise ValueError("the window must be larger than the confirmations and a chunk together")
+            raise BadChainConfig("no node is named: set CIRCLE_LAYER_RPC_URL")
+        most = self.window - self.chunk - 1  # the block that is deep enough must be among those kept
+        if not 0 <= self.confirmations <= most:
+            raise BadChainConfig(f"CIRCLE_LAYER_MIN_CONFIRMATIONS must be between 0 and {most}")
+        if min(self.block_time, self.poll_interval, self.rpc_timeout) <= 0:
+            raise BadChainConfig("CIRCLE_LAYER_POLL_INTERVAL and CIRCLE_LAYER_RPC_TIMEOUT must be above 0 seconds")
 
     def explorer_url(self, tx_hash: str) -> str | None:
         """Where a person can look at the transaction; None without an explorer."""
