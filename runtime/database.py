@@ -104,6 +104,18 @@ class Database:
         tx.run_followers()
 
     @asynccontextmanager
+    async def quiet(self) -> AsyncIterator[None]:
+        """For a library that blocks the loop while it writes to the same SQLite file: no unit of work is under way.
+
+        It would wait for a unit's lock, and the unit for the loop. On PostgreSQL nothing has to be kept apart.
+        """
+        if self._group is None:
+            yield
+        else:
+            async with self._group.quiet():
+                yield
+
+    @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:
         """A connection to read from, one consistent view for as long as it is held."""
         async with self.engine.connect() as connection:

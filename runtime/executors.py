@@ -1,8 +1,5 @@
 """Which processes run jobs. On PostgreSQL several do; the jobs of one that fell silent are taken over by another."""
 
-import os
-import socket
-import uuid
 from collections.abc import Set
 from datetime import timedelta
 
@@ -10,6 +7,7 @@ import sqlalchemy as sa
 
 from runtime.clock import Clock
 from runtime.database import Database
+from runtime.process import identity
 from runtime.tables import executors
 
 
@@ -21,8 +19,7 @@ class Executors:
     """
 
     def __init__(self, database: Database, clock: Clock, executor_id: str | None, *, silence: timedelta) -> None:
-        own = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-        self.executor_id = executor_id or ("only" if database.is_sqlite else own)
+        self.executor_id = executor_id or identity(database.url)
         self.beat_seconds = silence.total_seconds() / 6
         self._database = database
         self._clock = clock

@@ -66,6 +66,16 @@ class GroupCommit:
                 self._turn.release()
         await asyncio.shield(durable)
 
+    @asynccontextmanager
+    async def quiet(self) -> AsyncIterator[None]:
+        """While this is held no unit is under way here: another connection of this process may write."""
+        await self._take_turn()
+        try:
+            await self._commit()
+            yield
+        finally:
+            self._turn.release()
+
     async def close(self) -> None:
         async with self._turn:
             await self._commit()

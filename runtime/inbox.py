@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
+from prometheus_client import CollectorRegistry
 
 from runtime.backoff import Backoff
 from runtime.clock import Clock
@@ -18,6 +19,7 @@ from runtime.database import Database, Transaction, connection_lost
 from runtime.dead_letters import DeadLetter, describe
 from runtime.inbox_store import BATCH, Fact, FactTaken, InboxStore, WaitingFact
 from runtime.lanes import Found, LaneLoop, WakeUps
+from runtime.metrics import Metrics
 
 __all__ = ["Fact", "Handler", "Inbox", "InboxWorker"]
 
@@ -95,6 +97,7 @@ class InboxWorker:
         concurrency: int | None = None,
         poll_seconds: float = 0.5,
         chance: random.Random | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self.name = f"inbox.{topic}"
         self._database = database
@@ -105,6 +108,7 @@ class InboxWorker:
         self._backoff = backoff
         self._in_order = in_order
         self._chance = chance or random.Random()
+        self._metrics = metrics or Metrics(CollectorRegistry())
         self._store = InboxStore()
         self._lanes: LaneLoop[WaitingFact] = LaneLoop(
             self._find,
@@ -165,6 +169,8 @@ class InboxWorker:
             if connection_lost(error):
                 raise
             return await self._note_failure(fact, error)
+        self._metrics.facts.labels(self._topic, "handled").inc()
+        self._metrics.fact_seconds.labels(self._topic).observe((self._clock.now() - fact.received_at).total_seconds())
         return True
 
     async def _note_failure(self, fact: Fact, error: Exception) -> bool:
@@ -180,6 +186,7 @@ class InboxWorker:
                 due_at=now + timedelta(seconds=wait),
                 dead_at=now if is_dead else None,
             )
+        self._metrics.facts.labels(self._topic, "dead" if is_dead else "failed").inc()
         log.error(
             "fact_dead" if is_dead else "fact_failed",
             topic=fact.topic,

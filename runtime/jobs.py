@@ -179,7 +179,8 @@ class Jobs:
         await self.prepare()
         await self._executors.beat()  # before the first job, or another process would take it over at once
         try:
-            self._launch()
+            async with self._database.quiet():
+                self._launch()
             self.ready.set()
             async with asyncio.TaskGroup() as group:
                 upkeep = [group.create_task(self._repeat(part)) for part in (self._watch, self._delete_done)]

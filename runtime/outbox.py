@@ -19,6 +19,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
+from prometheus_client import CollectorRegistry
 
 from runtime.backoff import Backoff
 from runtime.clock import Clock
@@ -26,6 +27,7 @@ from runtime.database import Database, Transaction
 from runtime.dead_letters import DeadLetter, describe
 from runtime.errors import LayoverError
 from runtime.lanes import Found, LaneLoop, WakeUps
+from runtime.metrics import Metrics
 from runtime.outbox_store import ClaimedLetter, DeliveryStatus, Letter, OutboxStore, SentMessage, WaitingLetter
 from runtime.rates import ChannelRates, Turnstile
 
@@ -156,8 +158,9 @@ class Courier:
         backoff: Backoff = Backoff(),  # noqa: B008 - a frozen value
         concurrency: int = 32,
         poll_seconds: float = 0.5,
-        deliver_seconds: float = 60.0,
+        deliver_seconds: float = 30.0,
         chance: random.Random | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self.name = f"courier.{channel}"
         self._database = database
@@ -168,6 +171,7 @@ class Courier:
         self._backoff = backoff
         self._deliver_seconds = deliver_seconds
         self._chance = chance or random.Random()
+        self._metrics = metrics or Metrics(CollectorRegistry())
         self._store = OutboxStore()
         self._rates = rates
         self._overall = Turnstile(rates.overall)
@@ -236,11 +240,11 @@ class Courier:
         return waited
 
     async def _claim(self, taken: ClaimedLetter) -> bool:
-        """On SQLite there is one process, and what it is sending it knows."""
+        """Keep other processes from it. On SQLite there is only this one, and what it is sending it knows."""
         if self._database.is_sqlite:
             return True
         now = self._clock.now()
-        until = now + timedelta(seconds=self._deliver_seconds + 30)
+        until = now + timedelta(seconds=self._deliver_seconds + min(self._deliver_seconds, 5))
         async with self._database.transaction() as tx:
             return await self._store.claim(tx, taken, now=now, until=until)
 
@@ -248,7 +252,11 @@ class Courier:
         """True when the lane may go on."""
         try:
             async with asyncio.timeout(self._deliver_seconds):
-                receipt = await self._deliver(taken.letter)
+                with self._metrics.deliver_seconds.labels(self._channel).time():
+                    receipt = await self._deliver(taken.letter)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._let_go(taken))
+            raise
         except RetryLater as pause:
             await self._postpone(taken, pause)
             return False
@@ -256,7 +264,13 @@ class Courier:
             return await self._note_failure(taken, error)
         async with self._database.transaction() as tx:
             await self._store.mark_sent(tx, taken, receipt.message_ids, now=self._clock.now())
+        self._metrics.letters.labels(self._channel, "sent").inc()
         return True
+
+    async def _let_go(self, taken: ClaimedLetter) -> None:
+        """Stopped in the middle: whether it was sent is unknown, so whoever comes next sends it, at once."""
+        async with self._database.transaction() as tx:
+            await self._store.postpone(tx, taken, due_at=self._clock.now())
 
     async def _postpone(self, taken: ClaimedLetter, pause: RetryLater) -> None:
         until = self._clock.now() + timedelta(seconds=pause.seconds)
@@ -266,6 +280,7 @@ class Courier:
                 await self._store.pause(tx, self._channel, until=until)
         if pause.whole_channel:
             self._paused_until = until
+        self._metrics.letters.labels(self._channel, "postponed").inc()
         log.warning(
             "channel_paused" if pause.whole_channel else "lane_paused",
             channel=self._channel,
@@ -286,6 +301,7 @@ class Courier:
                 due_at=now if is_dead else now + timedelta(seconds=wait),
                 dead_at=now if is_dead else None,
             )
+        self._metrics.letters.labels(self._channel, "dead" if is_dead else "failed").inc()
         log.error(
             "letter_dead" if is_dead else "letter_failed",
             channel=self._channel,

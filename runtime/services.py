@@ -14,11 +14,13 @@ from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 import structlog
+from prometheus_client import CollectorRegistry
 
 from runtime.backoff import Backoff
 from runtime.clock import Clock
 from runtime.dead_letters import describe
 from runtime.errors import LayoverError
+from runtime.metrics import Metrics
 
 log = structlog.get_logger()
 
@@ -117,6 +119,7 @@ class Supervisor:
         backoff: Backoff = RESTARTS,
         stop_seconds: float = 10.0,
         chance: random.Random | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         names = [service.name for service in services]
         if len(set(names)) != len(names):
@@ -126,6 +129,7 @@ class Supervisor:
         self._backoff = backoff
         self._stop_seconds = stop_seconds
         self._chance = chance or random.Random()
+        self._metrics = metrics or Metrics(CollectorRegistry())
         self._health = {name: Health(name, State.STARTING, clock.now()) for name in names}
 
     def health(self) -> list[Health]:
@@ -230,3 +234,6 @@ class Supervisor:
             restarts=before.restarts + (error is not None),
             last_error=before.last_error if error is None else describe(error),
         )
+        self._metrics.service_running.labels(name).set(state is State.RUNNING)
+        if error is not None:
+            self._metrics.service_failures.labels(name).inc()

@@ -1,0 +1,216 @@
+"""What may be lost: pages of a search, rate limits, wake-ups. One small port, in process or in Redis.
+
+Nothing that must be right depends on it. With Redis down everything goes on in process, and comes back by itself.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
+
+import redis.asyncio as redis
+import structlog
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+log = structlog.get_logger()
+
+Result = TypeVar("Result")
+
+
+class Cache(Protocol):
+    """Keys are text, values bytes, times seconds."""
+
+    async def get(self, key: str) -> bytes | None: ...
+
+    async def set(self, key: str, value: bytes, *, ttl: float) -> None: ...
+
+    async def incr(self, key: str, *, ttl: float) -> int:
+        """Count up; the count since the first time within ``ttl``. For rate limits of a fixed window."""
+        ...
+
+    async def publish(self, channel: str) -> None:
+        """Wake who waits on the channel, in any process."""
+        ...
+
+    async def wait(self, channel: str, *, seconds: float) -> bool:
+        """Wait for a wake-up that comes from now on. False when the time is over: then look anyway."""
+        ...
+
+    async def clear(self) -> None:
+        """Forget everything."""
+        ...
+
+
+class MemoryCache:
+    """The twin in process. Holds at most ``capacity`` keys; those that end soonest go first."""
+
+    def __init__(self, *, capacity: int = 10_000) -> None:
+        self._capacity = capacity
+        self._values: dict[str, tuple[bytes, float]] = {}
+        self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
+
+    async def get(self, key: str) -> bytes | None:
+        value, ends_at = self._values.get(key, (None, 0.0))
+        return value if ends_at > _now() else None
+
+    async def set(self, key: str, value: bytes, *, ttl: float) -> None:
+        if len(self._values) >= self._capacity and key not in self._values:
+            self._make_room()
+        self._values[key] = (value, _now() + ttl)
+
+    async def incr(self, key: str, *, ttl: float) -> int:
+        value, ends_at = self._values.get(key, (b"0", 0.0))
+        if ends_at <= _now():
+            await self.set(key, b"1", ttl=ttl)
+            return 1
+        count = int(value) + 1
+        self._values[key] = (str(count).encode(), ends_at)
+        return count
+
+    async def publish(self, channel: str) -> None:
+        for event in self._waiting.get(channel, ()):
+            event.set()
+
+    async def wait(self, channel: str, *, seconds: float) -> bool:
+        event = asyncio.Event()
+        self._waiting[channel].add(event)
+        try:
+            async with asyncio.timeout(seconds):
+                return await event.wait()
+        except TimeoutError:
+            return False
+        finally:
+            self._waiting[channel].discard(event)
+            if not self._waiting[channel]:
+                del self._waiting[channel]
+
+    async def clear(self) -> None:
+        self._values.clear()
+
+    def _make_room(self) -> None:
+        now = _now()
+        self._values = {key: value for key, value in self._values.items() if value[1] > now}
+        if len(self._values) >= self._capacity:
+            soonest = sorted(self._values, key=lambda key: self._values[key][1])
+            for key in soonest[: self._capacity // 10 + 1]:
+                del self._values[key]
+
+
+class RedisCache:
+    """The cache in Redis, and a service that listens for wake-ups. Falls back to a twin in process.
+
+    ``retry_seconds``: how long Redis is left alone after a failure, so that an outage does not slow every call.
+    """
+
+    name = "redis"
+
+    def __init__(self, url: str, *, prefix: str = "layover:", retry_seconds: float = 1.0) -> None:
+        self._client = redis.from_url(
+            url, socket_timeout=1.0, socket_connect_timeout=1.0, retry=Retry(NoBackoff(), 0), health_check_interval=0
+        )
+        self._prefix = prefix
+        self._retry_seconds = retry_seconds
+        self._twin = MemoryCache()
+        self._is_down = False
+        self._left_alone_until = 0.0
+        self._is_listening = False
+
+    async def get(self, key: str) -> bytes | None:
+        async def in_redis() -> bytes | None:
+            value = await self._client.get(self._prefix + key)
+            return value.encode() if isinstance(value, str) else value
+
+        return await self._try(in_redis, lambda: self._twin.get(key))
+
+    async def set(self, key: str, value: bytes, *, ttl: float) -> None:
+        async def in_redis() -> None:
+            await self._client.set(self._prefix + key, value, px=max(1, round(ttl * 1000)))
+
+        await self._try(in_redis, lambda: self._twin.set(key, value, ttl=ttl))
+
+    async def incr(self, key: str, *, ttl: float) -> int:
+        async def in_redis() -> int:
+            async with self._client.pipeline(transaction=True) as pipeline:
+                pipeline.set(self._prefix + key, 0, px=max(1, round(ttl * 1000)), nx=True)
+                pipeline.incr(self._prefix + key)
+                results = await pipeline.execute()
+            return int(results[1])
+
+        return await self._try(in_redis, lambda: self._twin.incr(key, ttl=ttl))
+
+    async def publish(self, channel: str) -> None:
+        async def in_redis() -> None:
+            await self._client.publish(f"{self._prefix}wake:{channel}", b"")
+            if not self._is_listening:
+                await self._twin.publish(channel)
+
+        await self._try(in_redis, lambda: self._twin.publish(channel))
+
+    async def wait(self, channel: str, *, seconds: float) -> bool:
+        return await self._twin.wait(channel, seconds=seconds)
+
+    async def clear(self) -> None:
+        await self._twin.clear()
+
+        async def in_redis() -> None:
+            keys = [key async for key in self._client.scan_iter(match=self._prefix + "*", count=1000)]
+            for start in range(0, len(keys), 1000):
+                await self._client.unlink(*keys[start : start + 1000])
+
+        await self._try(in_redis, self._twin.clear)
+
+    async def run(self) -> None:
+        """Pass wake-ups from other processes on to who waits in this one."""
+        try:
+            while True:
+                try:
+                    await self._listen()
+                except (RedisError, OSError) as error:
+                    self._note_down(error)
+                await asyncio.sleep(self._retry_seconds)
+        finally:
+            await self._client.aclose()
+
+    async def _listen(self) -> None:
+        start = f"{self._prefix}wake:"
+        async with self._client.pubsub() as pubsub:
+            await pubsub.psubscribe(start + "*")
+            self._is_listening = True
+            self._note_up()
+            try:
+                while True:
+                    message = await pubsub.get_message(ignore_subscribe_messages=True, timeout=30.0)
+                    if message is not None:
+                        await self._twin.publish(message["channel"].decode().removeprefix(start))
+                    else:
+                        await pubsub.ping()
+            finally:
+                self._is_listening = False
+
+    async def _try(self, in_redis: Callable[[], Awaitable[Result]], in_twin: Callable[[], Awaitable[Result]]) -> Result:
+        if _now() < self._left_alone_until:
+            return await in_twin()
+        try:
+            result = await in_redis()
+        except (RedisError, OSError) as error:
+            self._note_down(error)
+            return await in_twin()
+        self._note_up()
+        return result
+
+    def _note_down(self, error: Exception) -> None:
+        self._left_alone_until = _now() + self._retry_seconds
+        if not self._is_down:
+            self._is_down = True
+            log.warning("redis_lost", error=f"{type(error).__name__}: {error}")
+
+    def _note_up(self) -> None:
+        if self._is_down:
+            self._is_down = False
+            log.info("redis_back")
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
