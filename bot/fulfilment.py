@@ -1,6 +1,7 @@
 """From a paid booking to tickets in the traveller's hands: a durable job whose every step may be repeated."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -44,7 +45,7 @@ class Fulfilment:
         facts: ChatFacts,
         chain: ChainWatch | None,
         network: str,
-        explorer_url: Any,
+        explorer_url: Callable[[str], str | None],
     ) -> None:
         self._database = database
         self._clock = clock

@@ -67,7 +67,7 @@ class Settings(BaseSettings):
     circle_layer_token_decimals: int = Field(default=18, ge=0, le=36)
     circle_layer_merchant_mnemonic: SecretStr | None = None
     circle_layer_merchant_xpub: str | None = None
-    circle_layer_derivation_path: str = "m/44'/60'/0'/0"
+    circle_layer_derivation_path: str = "m/44'/60'/0'/0/{i}"
     circle_layer_min_confirmations: int = Field(default=3, ge=1, le=100)
     circle_layer_poll_interval: float = Field(default=15.0, gt=0)
     circle_layer_explorer_base_url: str | None = None
@@ -107,6 +107,11 @@ class Settings(BaseSettings):
         if value is not None and urlsplit(value).scheme not in ("ws", "wss"):
             raise ValueError("must be a URL that starts with ws:// or wss://")
         return value
+
+    @field_validator("circle_layer_derivation_path")
+    @classmethod
+    def ends_in_the_index(cls, value: str) -> str:
+        return value if value.endswith("{i}") else f"{value.rstrip('/')}/{{i}}"
 
     @model_validator(mode="after")
     def belongs_together(self) -> "Settings":

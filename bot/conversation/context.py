@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from bot.flights.model import Offer
 from bot.flights.places import Gazetteer
-from payments.money import Money
-from payments.payment import Method, Payment, Quote
+from payments.payment import Method, Payment
 from runtime.clock import Ids
 
 
@@ -18,8 +17,6 @@ class PayingFacts:
     methods: tuple[Method, ...]
     network: str  # "Circle Layer Testnet"
     confirmations: int  # needed
-    time_to_pay: timedelta
-    quote: Callable[[Method, Money], Quote]
     transaction_link: Callable[[str], str | None]  # explorer page of a transaction hash
     payment_link: Callable[[Payment], str]  # EIP-681
 

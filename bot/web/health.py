@@ -1,6 +1,6 @@
 """What GET /health tells: each part's state, and which variables are set, never their values."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,7 @@ class PartHealth:
     since: datetime
     restarts: int = 0
     error: str | None = None  # the class of the last failure
+    details: Mapping[str, Any] | None = None  # what else there is to know of this part
 
     @classmethod
     def of_service(cls, health: services.Health) -> "PartHealth":
@@ -41,6 +42,7 @@ class HealthReport:
                     "since": part.since.isoformat(timespec="seconds"),
                     "restarts": part.restarts,
                     "error": part.error,
+                    **(part.details or {}),
                 }
                 for part in self.parts
             },

@@ -1,0 +1,215 @@
+"""The composition root: every part of the process is made here and nowhere else, then all run under one supervisor."""
+
+import asyncio
+import hashlib
+import os
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+import aiohttp
+import structlog
+from prometheus_client import CollectorRegistry
+
+from bot import schema
+from bot.chain import Chain, methods_of, open_chain, paying_facts
+from bot.channels.delivery import Sender, deliver_by
+from bot.channels.metrics import ChannelMetrics
+from bot.channels.model import Channel
+from bot.channels.telegram.client import TelegramClient
+from bot.channels.telegram.poller import TelegramPoller
+from bot.channels.telegram.sender import TelegramSender
+from bot.channels.whatsapp.client import TwilioMessages
+from bot.channels.whatsapp.sender import WhatsAppSender
+from bot.channels.whatsapp.webhook import WhatsAppWebhook
+from bot.channels.whatsapp.window import WhatsAppWindows
+from bot.conversation.agent import Agent
+from bot.conversation.facts import CHAT, ChatFacts
+from bot.conversation.phrases.common import COMMANDS
+from bot.documents import Documents
+from bot.flights.places import Gazetteer
+from bot.flights.timetable import TimetableSource
+from bot.fulfilment import FULFIL, Fulfilment
+from bot.payment_news import PaymentNews
+from bot.searching import SearchService
+from bot.settings import Settings
+from bot.upkeep import Upkeep
+from bot.vitals import Vitals
+from bot.web.app import Edge, make_app
+from bot.web.links import SignedLinks
+from payments.checkout import Checkout, PaymentTimer
+from payments.evidence import Evidence
+from payments.methods.clayer_evidence import ChainEvidence
+from runtime.clock import Clock, SystemClock, SystemIds
+from runtime.database import Database
+from runtime.http import HttpServer, client_session
+from runtime.inbox import Inbox, InboxWorker
+from runtime.jobs import Jobs
+from runtime.leases import Leases
+from runtime.logging import Format, configure_logging
+from runtime.outbox import Courier, Outbox
+from runtime.process import exclusive
+from runtime.rates import ChannelRates, Rate
+from runtime.services import Service, StopSignal, Supervisor
+
+log = structlog.get_logger()
+
+# https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this
+TELEGRAM_RATES = ChannelRates(overall=Rate(30, burst=30), per_lane=Rate(1, burst=20))
+STOP_SECONDS = 9.0  # from SIGTERM to the end of every part, so that the process is gone within ten
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What the parts stand on. Made once, passed to whoever needs some of it."""
+
+    settings: Settings
+    database: Database
+    session: aiohttp.ClientSession
+    leases: Leases
+    clock: Clock
+    inbox: Inbox
+    outbox: Outbox
+    documents: Documents
+    links: SignedLinks
+    registry: CollectorRegistry
+    metrics: ChannelMetrics
+
+
+async def run_daemon(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT. Raises a LayoverError that says what to do when it cannot start."""
+    configure_logging(form=Format(settings.log_format), level=settings.log_level.upper(), secrets=settings.secrets)
+    stop = StopSignal()
+    stop.on_unix_signals()
+    async with AsyncExitStack() as stack:
+        base = await _base(settings, stack)
+        chain = open_chain(settings, base.database, base.session, base.clock, base.leases)
+        vitals = Vitals(base.clock, chain.indexer if chain else None, os.environ)
+        services = await _services(base, chain, vitals, stack)
+        supervisor = Supervisor(services, base.clock, stop_seconds=STOP_SECONDS)
+        vitals.watch(supervisor)
+        reason = await supervisor.run(stop)
+        log.info("stopped", reason=reason)
+
+
+async def _base(settings: Settings, stack: AsyncExitStack) -> Base:
+    """The database at this release's schema (SQLite is brought there; PostgreSQL by ``layover migrate``), and doors."""
+    url, clock = settings.database_url, SystemClock()
+    stack.enter_context(exclusive(url))
+    database = await stack.enter_async_context(Database.open(url))
+    await asyncio.to_thread(schema.upgrade if database.is_sqlite else schema.check_current, url)
+    registry = CollectorRegistry()
+    secret = hashlib.sha256(b"links:" + settings.admin_secret_key.get_secret_value().encode()).digest()
+    return Base(
+        settings=settings,
+        database=database,
+        session=await stack.enter_async_context(client_session()),
+        leases=Leases(database, clock),
+        clock=clock,
+        inbox=Inbox(clock),
+        outbox=Outbox(clock),
+        documents=Documents(database),
+        links=SignedLinks(settings.base_url, secret, clock),
+        registry=registry,
+        metrics=ChannelMetrics(registry),
+    )
+
+
+async def _services(base: Base, chain: Chain | None, vitals: Vitals, stack: AsyncExitStack) -> list[Service]:
+    """Every part, from the chain up to the chats."""
+    database, clock, ids = base.database, base.clock, SystemIds()
+    gazetteer = await asyncio.to_thread(Gazetteer.load)
+    source = TimetableSource(database, clock, gazetteer)
+    facts, jobs = ChatFacts(base.inbox), Jobs(database, clock)
+    explorer_url = chain.explorer_url if chain else _no_explorer
+    fulfilment = Fulfilment(
+        database=database,
+        clock=clock,
+        source=source,
+        documents=base.documents,
+        links=base.links,
+        facts=facts,
+        chain=chain.indexer if chain else None,
+        network=base.settings.circle_layer_network_name,
+        explorer_url=explorer_url,
+    )
+    jobs.register(FULFIL, fulfilment.run)
+    await jobs.prepare()
+
+    methods = methods_of(chain)
+    news = PaymentNews(facts, jobs, clock)
+    evidence = Evidence(clock, news)
+    timer = PaymentTimer(database, methods, evidence, news, clock)
+    checkout = Checkout(methods, evidence, clock, ids, timer.wake)
+    agent = Agent(
+        clock=clock,
+        ids=ids,
+        outbox=base.outbox,
+        documents=base.documents,
+        checkout=checkout,
+        gazetteer=gazetteer,
+        paying=paying_facts(base.settings, checkout, explorer_url),
+    )
+    services: list[Service] = [
+        jobs,
+        timer,
+        SearchService(database, clock, source, facts),
+        InboxWorker(database, clock, base.inbox, topic=CHAT, handler=agent.handle),
+        Upkeep(database, base.inbox, base.outbox, clock),
+    ]
+    if chain is not None:
+        services += [chain.service, ChainEvidence(database, chain.indexer, evidence)]
+    services += await _telegram(base, stack)
+    whatsapp, whatsapp_services = _whatsapp(base)
+    edge = Edge(base.documents, base.links, fulfilment.verify, vitals.report, base.registry, whatsapp)
+    web = HttpServer("web", lambda: make_app(edge), host=base.settings.host, port=base.settings.port)
+    return [*services, *whatsapp_services, web]
+
+
+async def _telegram(base: Base, stack: AsyncExitStack) -> list[Service]:
+    if base.settings.telegram_bot_token is None:
+        return []
+    token = base.settings.telegram_bot_token.get_secret_value()
+    client = await stack.enter_async_context(TelegramClient.open(token, base.settings.telegram_api_base_url))
+    poller = TelegramPoller(
+        client, base.database, base.inbox, base.outbox, base.clock, base.leases, base.metrics, commands=COMMANDS
+    )
+    sender = TelegramSender(client, base.documents, base.clock, base.metrics)
+    return [poller, _courier(base, Channel.TELEGRAM, sender, TELEGRAM_RATES)]
+
+
+def _whatsapp(base: Base) -> tuple[WhatsAppWebhook | None, list[Service]]:
+    settings = base.settings
+    if not (settings.twilio_account_sid and settings.twilio_auth_token and settings.twilio_whatsapp_number):
+        return None, []
+    auth_token = settings.twilio_auth_token.get_secret_value()
+    windows = WhatsAppWindows(base.database)
+    webhook = WhatsAppWebhook(
+        base.database,
+        base.inbox,
+        base.outbox,
+        windows,
+        base.clock,
+        base.metrics,
+        auth_token=auth_token,
+        public_url=settings.base_url,
+    )
+    messages = TwilioMessages(
+        base.session,
+        account_sid=settings.twilio_account_sid,
+        auth_token=auth_token,
+        sender=settings.twilio_whatsapp_number,
+        status_callback=f"{settings.base_url}/webhooks/twilio/status",
+        base_url=settings.twilio_api_base_url,
+    )
+    sender = WhatsAppSender(
+        messages, windows, base.links, base.clock, base.metrics, template_sid=settings.whatsapp_template_sid
+    )
+    return webhook, [_courier(base, Channel.WHATSAPP, sender, ChannelRates())]
+
+
+def _courier(base: Base, channel: Channel, sender: Sender, rates: ChannelRates) -> Courier:
+    return Courier(base.database, base.clock, base.outbox, channel=channel, deliver=deliver_by(sender), rates=rates)
+
+
+def _no_explorer(_tx_hash: str) -> None:
+    return None

@@ -1,0 +1,46 @@
+"""How the process does, for GET /health: each part's state as its supervisor sees it, and the chain's own."""
+
+from collections.abc import Mapping
+
+from bot.settings import variable_names
+from bot.web.health import HealthReport, PartHealth
+from indexer.indexer import Indexer
+from runtime.clock import Clock
+from runtime.services import State, Supervisor
+
+
+class Vitals:
+    """Is asked by the web edge, so it is made before the supervisor that it asks."""
+
+    def __init__(self, clock: Clock, indexer: Indexer | None, environment: Mapping[str, str]) -> None:
+        self._clock = clock
+        self._indexer = indexer
+        self._variables = [name for name in variable_names() if environment.get(name)]
+        self._supervisor: Supervisor | None = None
+
+    def watch(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
+
+    def report(self) -> HealthReport:
+        """Ready when every part runs; a chain that is halted or cannot be reached shows, and is not ready either."""
+        if self._supervisor is None:
+            return HealthReport(False, [], self._variables)
+        parts = [PartHealth.of_service(health) for health in self._supervisor.health()]
+        is_ready = self._supervisor.is_healthy
+        if self._indexer is not None:
+            chain = self._indexer.health()
+            state = State.RUNNING if chain.is_healthy else State.FAILING
+            error = "halted" if chain.halted else ("unavailable" if chain.error else None)
+            details = {
+                "head": chain.head,
+                "cursor": chain.cursor,
+                "lag_seconds": chain.lag_seconds,
+                "heads": chain.heads,
+                "halted": chain.halted,
+                "open_addresses": chain.open_addresses,
+                "dormant_addresses": chain.dormant_addresses,
+                "nodes": list(chain.nodes),
+            }
+            parts.append(PartHealth("chain", state, self._clock.now(), error=error, details=details))
+            is_ready = is_ready and chain.is_healthy
+        return HealthReport(is_ready, parts, self._variables)
