@@ -20,7 +20,7 @@ _SECRET_KEY = re.compile(
 )
 # Secrets that show by their form: a Telegram bot's token (it is part of every URL), passwords in URLs, bearer keys.
 _SECRET_FORMS = (
-    (re.compile(r"\b\d{6,12}:[A-Za-z0-9_-]{30,}"), HIDDEN),
+    (re.compile(r"(?<!\d)\d{6,12}:[A-Za-z0-9_-]{30,}"), HIDDEN),
     (re.compile(r"(://[^/\s:@]*:)[^@\s/]+@"), rf"\1{HIDDEN}@"),
     (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"), rf"\1 {HIDDEN}"),
     (re.compile(r"\b(?:sk|rk|whsec)_[A-Za-z0-9_]{8,}"), HIDDEN),

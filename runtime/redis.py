@@ -163,15 +163,15 @@ class RedisCache:
 
     async def run(self) -> None:
         """Pass wake-ups from other processes on to who waits in this one."""
-        try:
-            while True:
-                try:
-                    await self._listen()
-                except (RedisError, OSError) as error:
-                    self._note_down(error)
-                await asyncio.sleep(self._retry_seconds)
-        finally:
-            await self._client.aclose()
+        while True:
+            try:
+                await self._listen()
+            except (RedisError, OSError) as error:
+                self._note_down(error)
+            await asyncio.sleep(self._retry_seconds)
+
+    async def close(self) -> None:
+        await self._client.aclose()
 
     async def _listen(self) -> None:
         start = f"{self._prefix}wake:"
@@ -182,10 +182,10 @@ class RedisCache:
             try:
                 while True:
                     message = await pubsub.get_message(ignore_subscribe_messages=True, timeout=30.0)
-                    if message is not None:
+                    if message is None:
+                        await pubsub.ping()  # silence may be a dead connection
+                    elif message["type"] == "pmessage":
                         await self._twin.publish(message["channel"].decode().removeprefix(start))
-                    else:
-                        await pubsub.ping()
             finally:
                 self._is_listening = False
 
