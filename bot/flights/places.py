@@ -89,6 +89,10 @@ class Gazetteer:
         """The country, or US state, that ``text`` names, if it names one."""
         return self._index.areas.get(fold(text))
 
+    def is_qualifier(self, name: str) -> bool:
+        """Whether a folded name can follow a city's name: a country, a state or its abbreviation."""
+        return name in self._index.areas or name in self._states
+
     def typos(self, name: str, min_weight: int = 2) -> list[PlaceMatch]:
         """Places whose name is a few letters away from ``name`` (folded), the nearest and busiest first.
 
