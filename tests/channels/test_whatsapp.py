@@ -25,9 +25,9 @@ from bot.documents import Document, Documents
 from bot.web.app import Edge, make_app
 from bot.web.health import HealthReport
 from bot.web.links import SignedLinks
-from bot.web.server import WebServer
 from runtime.backoff import Backoff
 from runtime.database import Database
+from runtime.http import HttpServer
 from runtime.inbox import Inbox
 from sandbox.faults import Fault, FaultKind
 from sandbox.specs import Specs
@@ -98,7 +98,7 @@ async def line(
         return None
 
     edge = Edge(Documents(database), links, no_ticket, lambda: HealthReport(True, []), CollectorRegistry(), webhook)
-    server = WebServer(lambda: make_app(edge), "127.0.0.1", port)
+    server = HttpServer("web", lambda: make_app(edge), host="127.0.0.1", port=port)
     async with asyncio.TaskGroup() as group, twilio.running(), aiohttp.ClientSession() as session:
         group.create_task(server.run())
         await server.ready.wait()

@@ -15,10 +15,10 @@ from bot.documents import Document, Documents, safe_filename
 from bot.web.app import MAX_BODY, Edge, make_app
 from bot.web.health import HealthReport, PartHealth
 from bot.web.links import SignedLinks, TamperedLink
-from bot.web.server import WebServer
 from bot.web.verification import TicketStatus, VerifiedTicket
 from runtime.clock import SystemClock
 from runtime.database import Database
+from runtime.http import HttpServer
 from runtime.services import Health, State
 
 SECRET = b"sixteen bytes or more"
@@ -80,7 +80,7 @@ async def world(database: Database) -> AsyncIterator[World]:
         await connection.run_sync(bot_tables.metadata.create_all)
     port = free_port()
     world = World(database, f"http://127.0.0.1:{port}")
-    server = WebServer(lambda: make_app(world.edge()), "127.0.0.1", port)
+    server = HttpServer("web", lambda: make_app(world.edge()), host="127.0.0.1", port=port)
     async with asyncio.TaskGroup() as group:
         group.create_task(server.run())
         await server.ready.wait()

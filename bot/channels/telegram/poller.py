@@ -29,29 +29,13 @@ from runtime.backoff import Backoff
 from runtime.clock import Clock
 from runtime.database import Database
 from runtime.inbox import Inbox
+from runtime.leases import Lease, LeaseLost, Leases, fenced
 from runtime.outbox import Outbox
 
 log = structlog.get_logger()
 
 TOPIC = "chat"
-COMMANDS = (
-    ("start", "Start a new trip"),
-    ("help", "What I can do"),
-    ("status", "Where we are"),
-    ("trips", "Your trips and tickets"),
-    ("back", "One step back"),
-    ("cancel", "Stop what we are doing"),
-    ("language", "Choose a language"),
-)
 _NOT_IN_GROUPS = "I can only book trips in a private chat, because they hold personal details. Write to me there."
-
-
-class PollingLease(Protocol):
-    """Only one process may poll: Telegram answers a second one with 409."""
-
-    async def wait_until_held(self) -> None:
-        """Return as soon as this process holds the lease (at once while it does)."""
-        ...
 
 
 class UpdateSource(Protocol):
@@ -68,7 +52,10 @@ class UpdateSource(Protocol):
 
 
 class TelegramPoller:
-    """A service. ``last_poll_at`` and ``trouble`` tell /health how it stands with Telegram."""
+    """A service. Of several processes only one polls at a time: Telegram answers a second one with 409.
+
+    ``last_poll_at`` and ``trouble`` tell how it stands with Telegram.
+    """
 
     name = "telegram.poller"
 
@@ -79,10 +66,10 @@ class TelegramPoller:
         inbox: Inbox,
         outbox: Outbox,
         clock: Clock,
-        lease: PollingLease,
+        leases: Leases,
         metrics: ChannelMetrics,
         *,
-        commands: Sequence[tuple[str, str]] = COMMANDS,
+        commands: Sequence[tuple[str, str]],
         wait_seconds: int = 30,
         backoff: Backoff = Backoff(first=1, ceiling=30),  # noqa: B008 - a frozen value
         chance: random.Random | None = None,
@@ -92,7 +79,7 @@ class TelegramPoller:
         self._inbox = inbox
         self._outbox = outbox
         self._clock = clock
-        self._lease = lease
+        self._leases = leases
         self._metrics = metrics
         self._commands = commands
         self._wait_seconds = wait_seconds
@@ -106,12 +93,18 @@ class TelegramPoller:
 
     async def run(self) -> None:
         """Poll until cancelled. Raises ``TelegramTokenRefused``, and whatever the database raises."""
+        while True:
+            try:
+                await self._leases.hold(f"poll.{self._source}", self._poll)
+            except LeaseLost as error:
+                log.warning("telegram_polling_handed_over", error=str(error))
+
+    async def _poll(self, lease: Lease) -> None:
         failures = 0
         while True:
-            await self._lease.wait_until_held()
             try:
                 await self._introduce()
-                await self.poll_once()
+                await self.poll_once(lease)
                 failures, self.trouble = 0, None
             except TelegramTokenRefused as error:
                 self._note_trouble(error)
@@ -121,20 +114,21 @@ class TelegramPoller:
                 self._note_trouble(error)
                 await self._clock.sleep(await self._pause_after(error, failures))
 
-    async def poll_once(self) -> int:
-        """Fetch one batch, store it, and move on: how many updates there were. Raises ``TelegramError``."""
+    async def poll_once(self, lease: Lease) -> int:
+        """Fetch one batch, store it, and move on: how many updates. Raises ``TelegramError`` or ``LeaseLost``."""
         updates = await self._client.get_updates(self._offset, self._wait_seconds)
         now = self._clock.now()
         self.last_poll_at = now
         self._metrics.last_poll.labels(Channel.TELEGRAM).set(now.timestamp())
         if updates:
-            await self._store(updates, now)
+            await self._store(updates, now, lease)
             self._offset = max([_update_id(update) + 1 for update in updates] + [self._offset or 0])
         return len(updates)
 
-    async def _store(self, updates: Sequence[Any], now: datetime) -> None:
+    async def _store(self, updates: Sequence[Any], now: datetime, lease: Lease) -> None:
         new = 0
         async with self._database.transaction() as tx:
+            await fenced(tx, lease)
             for update in updates:
                 inbound, group = self._read(update, now)
                 if inbound is not None:
