@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import IO, Self
 
 # Runs in the child before the program takes its place: a small guard process stays behind, waits for the pipe on
@@ -35,8 +36,14 @@ class ChildProcess:
         self._lifeline = lifeline
 
     @classmethod
-    async def spawn(cls, *command: str, output: IO[bytes] | int, environment: Mapping[str, str] | None = None) -> Self:
-        """Start ``command``; ``output`` takes both its standard output and its errors.
+    async def spawn(
+        cls,
+        *command: str,
+        output: IO[bytes] | int,
+        environment: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+    ) -> Self:
+        """Start ``command`` in ``folder``; ``output`` takes both its standard output and its errors.
 
         Raises FileNotFoundError or PermissionError only for Python itself: a missing program shows as exit code 1
         and a message in ``output``.
@@ -49,6 +56,7 @@ class ChildProcess:
                 stdout=output,
                 stderr=asyncio.subprocess.STDOUT,
                 env=environment,
+                cwd=folder,
                 start_new_session=True,
             )
         except BaseException:

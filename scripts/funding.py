@@ -26,7 +26,7 @@ from payments.store import Target
 from runtime.database import Database, UnsupportedDatabase, async_url
 from runtime.errors import LayoverError
 from sandbox.node import Node, NotANode, RpcError
-from scripts.paying import NotPaid, Order, WrongInput, pay, require_local, watch
+from scripts.paying import NotPaid, Order, Say, WrongInput, pay, require_local, watch
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 MAX_PARTS = 1000
@@ -80,7 +80,7 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
 def main(given: Sequence[str]) -> int:
     options = arguments(given)
     try:
-        asyncio.run(fund(options, _surroundings(options)))
+        asyncio.run(fund(options, _surroundings(options), say=_say))
     except WrongInput as problem:
         sys.stderr.write(f"fund_deposit: {problem}\n")
         return 2
@@ -92,7 +92,7 @@ def main(given: Sequence[str]) -> int:
     return 0
 
 
-async def fund(options: argparse.Namespace, surroundings: Surroundings) -> None:
+async def fund(options: argparse.Namespace, surroundings: Surroundings, *, say: Say) -> None:
     """Raises WrongInput, NotPaid."""
     amount = None if options.amount is None else parse_amount(options.amount, surroundings.coin)
     if not 1 <= options.parts <= MAX_PARTS:
@@ -100,15 +100,15 @@ async def fund(options: argparse.Namespace, surroundings: Surroundings) -> None:
     wanted = surroundings.circle_layer_min_confirmations if options.confirmations is None else options.confirmations
     if wanted < 0 or options.timeout <= 0:
         raise WrongInput("--confirmations must not be negative, and --timeout must be more than 0")
-    address, total = await _destination(options, surroundings, amount)
+    address, total = await _destination(options, surroundings, amount, say)
     order = Order(address, split(total, options.parts), options.via_contract)
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=15)) as http:
         node = Node(surroundings.circle_layer_rpc_url, http)
         try:
             await require_local(node, surroundings.circle_layer_chain_id, despite=options.yes_really_not_local)
-            transactions = await pay(node, order, surroundings.coin, say=_say)
+            transactions = await pay(node, order, surroundings.coin, say=say)
             if options.wait:
-                await watch(node, transactions, wanted, within=options.timeout, say=_say)
+                await watch(node, transactions, wanted, within=options.timeout, say=say)
         except (aiohttp.ClientError, NotANode, TimeoutError) as error:
             raise NotPaid(
                 f"no node answers at {node.http_url} ({_first_line(error)}). Is the sandbox running?"
@@ -141,7 +141,9 @@ def split(total: int, parts: int) -> tuple[int, ...]:
     return (whole + 1,) * rest + (whole,) * (parts - rest)
 
 
-async def _destination(options: argparse.Namespace, surroundings: Surroundings, amount: int | None) -> tuple[str, int]:
+async def _destination(
+    options: argparse.Namespace, surroundings: Surroundings, amount: int | None, say: Say
+) -> tuple[str, int]:
     """The address, and how many wei: ``amount``, or what is still due. Raises WrongInput."""
     if surroundings.circle_layer_token_address:
         raise WrongInput("CIRCLE_LAYER_TOKEN_ADDRESS is set, and this script pays the native coin only")
@@ -150,8 +152,8 @@ async def _destination(options: argparse.Namespace, surroundings: Surroundings, 
         return address, amount
     target = await _look_up(options, address, surroundings.database_url)
     came, due = (surroundings.coin.text(units) for units in (target.received, target.due))
-    _say(f"Payment {target.payment_id} is {target.state}: {came} of {due} came.")
-    _say(f"Its address is {target.address}, index {target.index}.")
+    say(f"Payment {target.payment_id} is {target.state}: {came} of {due} came.")
+    say(f"Its address is {target.address}, index {target.index}.")
     missing = max(0, target.due - target.received)
     if not missing and amount is None:
         raise WrongInput("nothing is due any more; to pay more, say how much with --amount")
