@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 from aiohttp import web
 
@@ -39,6 +40,7 @@ class PlayerServer:
         self._servers: dict[str, Controlled] = {}
         self._streams: set[asyncio.Queue[str]] = set()
         self._stopping = asyncio.Event()
+        self._world = uuid4().hex  # a page that was opened on an earlier run loads itself again
 
     def published(self, conversation: Conversation, event: Event) -> None:
         if not self._streams:
@@ -79,7 +81,7 @@ class PlayerServer:
         """Everything so far; the page applies later events on top, by their numbers."""
         chats = [transcript_json(t) for server in self._servers.values() for t in server.travellers.values()]
         pay: Json = {"command": self._pay.command, "button": self._pay.latest is not None} if self._pay else {}
-        return web.json_response({"chats": chats, "pay": pay})
+        return web.json_response({"world": self._world, "chats": chats, "pay": pay})
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         """Server-sent events: each a chat's key with one event."""
