@@ -15,9 +15,6 @@ from bot.chain import Chain, methods_of, open_chain, paying_facts
 from bot.channels.delivery import Sender, deliver_by
 from bot.channels.metrics import ChannelMetrics
 from bot.channels.model import Channel
-from bot.channels.telegram.client import TelegramClient
-from bot.channels.telegram.poller import TelegramPoller
-from bot.channels.telegram.sender import TelegramSender
 from bot.channels.whatsapp.client import TwilioMessages
 from bot.channels.whatsapp.sender import WhatsAppSender
 from bot.channels.whatsapp.webhook import WhatsAppWebhook
@@ -168,6 +165,11 @@ async def _services(base: Base, chain: Chain | None, vitals: Vitals, stack: Asyn
 async def _telegram(base: Base, stack: AsyncExitStack) -> list[Service]:
     if base.settings.telegram_bot_token is None:
         return []
+    # Its client library takes three seconds and much memory to import: only where it is used.
+    from bot.channels.telegram.client import TelegramClient
+    from bot.channels.telegram.poller import TelegramPoller
+    from bot.channels.telegram.sender import TelegramSender
+
     token = base.settings.telegram_bot_token.get_secret_value()
     client = await stack.enter_async_context(TelegramClient.open(token, base.settings.telegram_api_base_url))
     poller = TelegramPoller(

@@ -28,7 +28,7 @@ from bot.flights.network import Airports, Network
 from payments.money import Money
 
 SOURCE = "timetable"
-VALID_FOR = timedelta(minutes=30)
+VALID_FOR = timedelta(minutes=90)
 HOLD = timedelta(hours=48)
 BOOKING_CLOSES = timedelta(minutes=90)  # before departure
 TURNAROUND = timedelta(hours=2)  # between coming and going back on the same day

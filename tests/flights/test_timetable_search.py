@@ -18,7 +18,7 @@ from bot.flights.geography import MAX_RANGE, block_time, distance, same_city
 from bot.flights.hubs import HUBS, LOW_COST_CARRIER, NETWORK_CARRIERS
 from bot.flights.model import Airport, Cabin, Offer, Party, SearchRequest, Segment
 from bot.flights.network import Airports, Network
-from bot.flights.timetable_search import ImpossibleDates, SameCity, search
+from bot.flights.timetable_search import VALID_FOR, ImpossibleDates, SameCity, search
 from payments.money import Money
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -232,7 +232,7 @@ def test_terms_of_a_fare_agree_with_each_other(find: Find) -> None:
     assert others
     assert all(offer.holdable_until is None for offer in light)
     assert all(offer.holdable_until == NOW + timedelta(hours=48) for offer in others)
-    assert all(offer.expires_at == NOW + timedelta(minutes=30) for offer in offers)
+    assert all(offer.expires_at == NOW + VALID_FOR for offer in offers)
     assert all(segment.checked_bags == 0 for segment in segments(light))
     assert all(segment.checked_bags >= 1 for segment in segments(others))
     penalties = {offer.conditions.refund_penalty for offer in others}
