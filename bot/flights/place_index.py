@@ -53,6 +53,9 @@ class PlaceIndex:
     areas: Mapping[str, Area]
 
 
+# Beside English, the languages in which travellers may name cities and countries.
+LANGUAGES = ("fr", "es", "pt", "de")
+
 _Names = dict[str, dict[Place, PlaceMatch]]
 
 
@@ -69,6 +72,7 @@ def build_index(data: PlaceData) -> PlaceIndex:
         _add(names, fold(place.name), match)
     for code, source in data.airports.items():
         _name_airport(names, source, cities[code], codes[code])
+    _name_in_languages(names)
     for alias, code in data.city_aliases.items():
         names[alias] = _only(_as_city(metropolises.get(code) or cities[code], data))
     for alias, code in data.airport_aliases.items():
@@ -117,6 +121,19 @@ def _name_airport(names: _Names, source: SourceAirport, city: Place, by_code: Pl
         _add(names, name, match)
 
 
+def _name_in_languages(names: _Names) -> None:
+    """Cities that give a time zone its name are known by it in every language (CLDR): Londres, Warschau, Pékin."""
+    english = Locale("en").time_zones
+    for language in LANGUAGES:
+        for zone, labels in Locale(language).time_zones.items():
+            city = fold(english.get(zone, {}).get("city") or zone.rpartition("/")[2].replace("_", " "))
+            local = fold(labels.get("city") or "")
+            if local and local != city and city in names:
+                best = min(names[city].values(), key=_busiest)
+                if best.weight >= 2 and all(known.weight < best.weight for known in names[local].values()):
+                    names[local] = {best.place: best}
+
+
 def _add(names: _Names, name: str, match: PlaceMatch) -> None:
     names[name].setdefault(match.place, match)
 
@@ -131,12 +148,16 @@ def _busiest(match: PlaceMatch) -> tuple[int, int, str]:
 
 def _areas(data: PlaceData, cities: Mapping[str, Place]) -> dict[str, Area]:
     """Countries by their English names and others in use, and the states of the US."""
-    english = Locale("en").territories
+    english: Mapping[str, str] = Locale("en").territories
+    languages = [Locale(language).territories for language in LANGUAGES]
     countries = _busiest_cities(data, cities, lambda source: source.airport.country)
     states = _busiest_cities(data, cities, _state)
     areas = {fold(state): Area(f"US-{state}", state, places) for state, places in states.items()}
     for code, places in countries.items():
-        areas[fold(english.get(code, code))] = Area(code, english.get(code, code), places)
+        area = Area(code, english.get(code, code), places)
+        for territories in languages:
+            areas.setdefault(fold(territories.get(code, code)), area)
+        areas[fold(area.name)] = area
     for alias, code in data.countries.items():
         if code in countries:
             areas[alias] = Area(code, english.get(code, code), countries[code])

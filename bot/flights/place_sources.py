@@ -62,7 +62,8 @@ def read_places() -> PlaceData:
     airports = {}
     for code, raw in airportsdata.load("IATA").items():
         size = sizes.get(code)
-        if size is None or size["scheduled_service"] != "TRUE" or not raw["tz"]:
+        is_open = size is not None and (size["scheduled_service"] == "TRUE" or code in own["open"]["airports"])
+        if size is None or not is_open or not raw["tz"]:
             continue
         airports[code] = _airport(code, raw, size, ranks, own["cities"].get(code), own["airports"].get(code))
     metropolises = tuple(

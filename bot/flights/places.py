@@ -49,12 +49,17 @@ class Gazetteer:
         return self._index.cities[iata]
 
     def find(self, text: str, limit: int = 5) -> list[PlaceMatch]:
-        """Places meant by ``text``, best first: its code, its name ("Birmingham, Alabama" too), or a typo of it."""
+        """Places meant by ``text``, best first: its code, its name ("Birmingham, Alabama" too), or a typo of it.
+
+        A busier place of that name comes before a code in small letters ("goa" is the city, GOA is Genoa).
+        """
         name = fold(text)
         matches = list(self.named(name) or self.qualified(name))
         code = self.coded(name)
         if code is not None:
-            matches = [code, *(match for match in matches if match.place != code.place)]
+            matches = [match for match in matches if match.place != code.place]
+            named_first = bool(matches) and not text.isupper() and matches[0].weight > code.weight
+            matches.insert(1 if named_first else 0, code)
         return (matches or self.typos(name))[:limit]
 
     def coded(self, code: str) -> PlaceMatch | None:
