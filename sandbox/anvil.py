@@ -4,10 +4,12 @@ It mines each transaction at once, or a block every ``block_time`` seconds, keep
 nothing on disk and no process behind, even when the Python process that started it is killed.
 """
 
+import argparse
 import asyncio
 import os
 import re
 import signal
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -161,3 +163,33 @@ def _read(output: IO[bytes]) -> bytes:
 
 def _said(output: IO[bytes]) -> str:
     return f"It said:\n{_read(output).decode(errors='replace').strip()}"
+
+
+async def _serve(options: argparse.Namespace) -> None:
+    running = asyncio.current_task()
+    assert running is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
+    state: Path | None = options.state
+    async with Anvil.start(port=options.port, block_time=options.block_time, state_file=state) as anvil:
+        sys.stdout.write(f"Anvil answers at {anvil.http_url} and {anvil.ws_url}, chain id {CIRCLE_LAYER_TESTNET}.\n")
+        sys.stdout.flush()
+        code = await anvil._running.wait()
+        raise AnvilFailed(f"Anvil ended by itself with exit code {code}")
+
+
+def _main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m sandbox.anvil", description=__doc__)
+    parser.add_argument("--port", type=int, default=8545)
+    parser.add_argument("--block-time", type=float, help="seconds; without it each transaction is mined at once")
+    parser.add_argument("--state", type=Path, help="keep the chain's state in this file")
+    try:
+        asyncio.run(_serve(parser.parse_args()))
+    except AnvilFailed as problem:
+        sys.exit(f"{problem}")
+    except (KeyboardInterrupt, asyncio.CancelledError):  # asked to stop
+        pass
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main())
