@@ -46,6 +46,7 @@ from runtime.logging import Format, configure_logging
 from runtime.outbox import Courier, Outbox
 from runtime.process import exclusive
 from runtime.rates import ChannelRates, Rate
+from runtime.redis import Cache, MemoryCache, RedisCache
 from runtime.services import Service, StopSignal, Supervisor
 
 log = structlog.get_logger()
@@ -114,6 +115,7 @@ async def _base(settings: Settings, stack: AsyncExitStack) -> Base:
 async def _services(base: Base, chain: Chain | None, vitals: Vitals, stack: AsyncExitStack) -> list[Service]:
     """Every part, from the chain up to the chats."""
     database, clock, ids = base.database, base.clock, SystemIds()
+    cache, cache_services = await _cache(base.settings, stack)
     gazetteer = await asyncio.to_thread(Gazetteer.load)
     source = TimetableSource(database, clock, gazetteer)
     facts, jobs = ChatFacts(base.inbox), Jobs(database, clock)
@@ -147,9 +149,10 @@ async def _services(base: Base, chain: Chain | None, vitals: Vitals, stack: Asyn
         paying=paying_facts(base.settings, checkout, explorer_url),
     )
     services: list[Service] = [
+        *cache_services,
         jobs,
         timer,
-        SearchService(database, clock, source, facts),
+        SearchService(database, clock, source, facts, cache),
         InboxWorker(database, clock, base.inbox, topic=CHAT, handler=agent.handle),
         Upkeep(database, base.inbox, base.outbox, clock),
     ]
@@ -160,6 +163,15 @@ async def _services(base: Base, chain: Chain | None, vitals: Vitals, stack: Asyn
     edge = Edge(base.documents, base.links, fulfilment.verify, vitals.report, base.registry, whatsapp)
     web = HttpServer("web", lambda: make_app(edge), host=base.settings.host, port=base.settings.port)
     return [*services, *whatsapp_services, web]
+
+
+async def _cache(settings: Settings, stack: AsyncExitStack) -> tuple[Cache, list[Service]]:
+    """Redis where it is configured; what it holds may be lost, so the process serves as well."""
+    if settings.redis_url is None:
+        return MemoryCache(), []
+    cache = RedisCache(settings.redis_url)
+    stack.push_async_callback(cache.close)
+    return cache, [cache]
 
 
 async def _telegram(base: Base, stack: AsyncExitStack) -> list[Service]:

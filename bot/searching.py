@@ -6,14 +6,17 @@ from datetime import timedelta
 import structlog
 
 from bot.conversation import store
+from bot.conversation.events import SearchFailure
 from bot.conversation.facts import ChatFacts
-from bot.flights.model import FlightSource, FlightSourceError, Offer, SearchRequest
+from bot.flights.model import FlightSource, FlightSourceDown, FlightSourceError, Offer, SearchRequest
 from runtime.clock import Clock
 from runtime.database import Database
+from runtime.redis import Cache
 
 log = structlog.get_logger()
 
 AT_ONCE = 8
+A_MINUTE = 12  # searches a chat may make: each one costs at the source
 POLL_SECONDS = 0.25
 KEEP = timedelta(days=2)
 
@@ -23,11 +26,12 @@ class SearchService:
 
     name = "flight_search"
 
-    def __init__(self, database: Database, clock: Clock, source: FlightSource, facts: ChatFacts) -> None:
+    def __init__(self, database: Database, clock: Clock, source: FlightSource, facts: ChatFacts, cache: Cache) -> None:
         self._database = database
         self._clock = clock
         self._source = source
         self._facts = facts
+        self._cache = cache
 
     async def run(self) -> None:
         async with self._database.transaction() as tx:
@@ -42,14 +46,20 @@ class SearchService:
                 await self._clock.sleep(POLL_SECONDS)
 
     async def _search(self, search_id: str, chat: str, request: SearchRequest) -> None:
-        offers: list[Offer] = []
-        failure: str | None = None
-        try:
-            offers = list(await self._source.search(request))
-        except FlightSourceError as error:
-            failure = str(error)
-            log.warning("search_failed", search_id=search_id, why=failure)
+        offers, failure = await self._ask(search_id, chat, request)
         async with self._database.transaction() as tx:
             if await store.finish_search(tx, search_id, offers, self._clock.now()):
                 await self._facts.search_finished(tx, chat, search_id, failure)
-        log.info("search_finished", search_id=search_id, offers=len(offers))
+        log.info("search_finished", search_id=search_id, offers=len(offers), failure=failure)
+
+    async def _ask(self, search_id: str, chat: str, request: SearchRequest) -> tuple[list[Offer], SearchFailure | None]:
+        if await self._cache.incr(f"searches:{chat}", ttl=60.0) > A_MINUTE:
+            return [], SearchFailure.TOO_MANY
+        try:
+            return list(await self._source.search(request)), None
+        except FlightSourceDown as error:
+            log.warning("flight_source_down", search_id=search_id, why=str(error))
+            return [], SearchFailure.DOWN
+        except FlightSourceError as error:
+            log.info("search_impossible", search_id=search_id, why=str(error))
+            return [], SearchFailure.IMPOSSIBLE

@@ -1,6 +1,7 @@
 """What a conversation reacts to. Everything arrives through the chat's inbox lane, in order."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from payments.payment import Payment, State
 
@@ -24,12 +25,20 @@ class Unreadable:
     """The traveller sent what we cannot read: a voice note, a photo."""
 
 
+class SearchFailure(StrEnum):
+    """Why a search has no answer."""
+
+    DOWN = "down"  # the source did not answer
+    IMPOSSIBLE = "impossible"  # nobody could fly that
+    TOO_MANY = "too_many"  # this chat has searched too often in a short time
+
+
 @dataclass(frozen=True, slots=True)
 class SearchFinished:
     """The offers of a search are stored; or why there are none to be had."""
 
     search_id: str
-    failure: str | None = None  # the source did not answer
+    failure: SearchFailure | None = None
 
 
 @dataclass(frozen=True, slots=True)

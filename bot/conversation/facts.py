@@ -17,6 +17,7 @@ from bot.conversation.events import (
     PaymentOpened,
     Pressed,
     Said,
+    SearchFailure,
     SearchFinished,
     Ticketed,
     TicketingFailed,
@@ -44,7 +45,7 @@ class ChatFacts:
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
 
-    async def search_finished(self, tx: Transaction, chat: str, search_id: str, failure: str | None) -> None:
+    async def search_finished(self, tx: Transaction, chat: str, search_id: str, failure: SearchFailure | None) -> None:
         await self._put(tx, chat, SEARCH, search_id, {"search_id": search_id, "failure": failure})
 
     async def payment_opened(self, tx: Transaction, payment: Payment) -> None:
@@ -101,7 +102,8 @@ async def read_fact(connection: AsyncConnection, fact: Fact) -> ReadFact:
         case kind if kind == INBOUND:
             return _read_inbound(payload)
         case "search":
-            return ReadFact(SearchFinished(payload["search_id"], payload["failure"]))
+            failure = payload["failure"]
+            return ReadFact(SearchFinished(payload["search_id"], SearchFailure(failure) if failure else None))
         case "payment_opened":
             return ReadFact(PaymentOpened(await _payment(connection, payload["payment_id"])))
         case "payment_changed":

@@ -1,7 +1,6 @@
 """Offers of a search: the list, the choice, and when there are none."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 from bot.channels.model import Text
 from bot.channels.text import bold, italic, lines, paragraphs, text
@@ -102,7 +101,5 @@ TOO_OLD = "Those prices are no longer valid, so I am searching again."
 NO_MORE = "That is all there is. Here are the first ones again."
 HINT = 'Reply with a number, "fastest", "cheapest" or "more".'
 
-
-def search_failed(wait: timedelta | None = None) -> Text:
-    again = f" Try again in {length(wait)}." if wait else " Shall I try again?"
-    return text(f"The flight search did not answer.{again}")
+SEARCH_DOWN = "The flight search does not answer right now. Shall I try again?"
+TOO_MANY_SEARCHES = "That were many searches in a short time. Give me a minute, then I go on."

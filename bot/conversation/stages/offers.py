@@ -7,7 +7,7 @@ from bot.channels.model import Text
 from bot.channels.text import paragraphs
 from bot.conversation.context import Context
 from bot.conversation.effects import Option, Step
-from bot.conversation.events import SearchFinished
+from bot.conversation.events import SearchFailure, SearchFinished
 from bot.conversation.phrases import common
 from bot.conversation.phrases import offers as phrases
 from bot.conversation.session import Session, Sort, Stage
@@ -23,8 +23,9 @@ def finished(session: Session, event: SearchFinished, context: Context) -> Step:
     """The search has an answer. One for a trip that has been changed since is dropped."""
     if session.stage is not Stage.SEARCHING or session.search_id != event.search_id:
         return Step(session)
-    if event.failure is not None:
-        again = say(phrases.search_failed(), (Option("Try again", "search"), Option("Change something", "change")))
+    if event.failure in (SearchFailure.DOWN, SearchFailure.TOO_MANY):
+        words = phrases.SEARCH_DOWN if event.failure is SearchFailure.DOWN else phrases.TOO_MANY_SEARCHES
+        again = say(words, (Option("Try again", "search"), Option("Change something", "change")))
         return Step(session.at(Stage.CONFIRM), (again,))
     if not context.offers:
         step = trip.ask_what_to_change(session)
