@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from itertools import count
 
 _UNTYPED = ("application/octet-stream", "")
+_TYPES = mimetypes.MimeTypes()  # Python's own table, not the machine's
+for _extension, _type in ((".ogg", "audio/ogg"), (".webp", "image/webp")):
+    _TYPES.add_type(_type, _extension)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ class Files:
         """``content_type`` counts where it says something; aiogram sends every file as application/octet-stream."""
         number = next(self._numbers)
         if content_type in _UNTYPED:
-            content_type = mimetypes.guess_type(filename)[0] or "application/octet-stream"
+            content_type = _TYPES.guess_type(filename)[0] or "application/octet-stream"
         _, dot, extension = filename.rpartition(".")
         path = f"{folder}/file_{number}{dot}{extension if dot else ''}"
         file = File(f"{self._prefix}{number:08d}", filename, content_type, content, path)

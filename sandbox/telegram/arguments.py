@@ -88,6 +88,8 @@ async def read_arguments(request: web.Request) -> Arguments:
             body = await request.json()
         except ValueError:
             raise bad_request("can't parse JSON object") from None
+        if not isinstance(body, dict):
+            raise bad_request("object expected as the request's body")
         arguments.values |= body
     elif request.content_type == "multipart/form-data":
         async for part in await request.multipart():

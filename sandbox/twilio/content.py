@@ -54,12 +54,11 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A content with its variables filled in. ``list_button``: what opens a list picker."""
+    """A content with its variables filled in. An item of a list has a description, be it empty; a reply has none."""
 
     body: str
     buttons: tuple[tuple[Button, ...], ...] = ()
     media: str | None = None
-    is_list: bool = False
 
 
 class Contents:
@@ -119,7 +118,7 @@ def _rendered(types: Mapping[str, Any], variables: Mapping[str, str]) -> Rendere
         rows = tuple(
             (Button(filled(i["item"]), filled(i["id"]), description=filled(i.get("description"))),) for i in items
         )
-        return Rendered(filled(picker["body"]), rows, is_list=True)
+        return Rendered(filled(picker["body"]), rows)
     if replies := types.get("twilio/quick-reply"):
         buttons = tuple((Button(filled(a["title"]), filled(a.get("id") or a["title"])),) for a in replies["actions"])
         return Rendered(filled(replies["body"]), buttons)

@@ -23,7 +23,6 @@ class StoredMessage:
     direction: str = "outbound-api"
     media_url: str | None = None
     buttons: tuple[tuple[Button, ...], ...] = ()
-    is_list: bool = False
     template: bool = False
     status_callback: str | None = None
     status: str = "queued"

@@ -177,7 +177,7 @@ class TwilioServer:
         message = StoredMessage(self.sid, to, sender, body, self.clock.now(), media_url=media, status_callback=callback)
         if content:
             stored, rendered = self.contents.render(content, form.get("ContentVariables"))
-            message.body, message.buttons, message.is_list = rendered.body, rendered.buttons, rendered.is_list
+            message.body, message.buttons = rendered.body, rendered.buttons
             message.media_url = rendered.media or media
             message.template = stored.approval == "approved" and not stored.session_only
         return message

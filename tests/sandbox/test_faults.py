@@ -76,6 +76,8 @@ async def test_faults_are_set_and_cleared_from_another_process(world: World, bot
         async with session.post(url, json={"kind": "explode"}) as answer:
             assert answer.status == 422
             assert "bad_gateway" in await answer.text()
+        async with session.post(url, json={"kind": "drop", "times": "often"}) as answer:
+            assert await answer.text() == "times must be a number"
 
 
 @pytest.mark.parametrize(
