@@ -61,6 +61,16 @@ class DaemonProcess:
     @asynccontextmanager
     async def start(cls, variables: Mapping[str, str], folder: Path) -> AsyncIterator["DaemonProcess"]:
         """Ready inside the block, stopped in order at its end. Raises DaemonFailed."""
+        daemon = await cls.spawn(variables, folder)
+        try:
+            await daemon.wait_until_ready()
+            yield daemon
+        finally:
+            await daemon.stop()
+
+    @classmethod
+    async def spawn(cls, variables: Mapping[str, str], folder: Path) -> "DaemonProcess":
+        """Only started: it may not be ready yet. To be ended by ``stop`` or ``kill``."""
         log = folder / "daemon.log"
         with log.open("ab") as output:
             process = await ChildProcess.spawn(
@@ -69,19 +79,27 @@ class DaemonProcess:
                 environment={**_own_surroundings(), **variables},
                 folder=folder,  # where no .env lies
             )
-        daemon = cls(process, variables["BASE_URL"], log)
-        try:
-            await daemon._wait_until_ready()
-            yield daemon
-        finally:
-            await process.stop(patience=_STOP_WITHIN)
+        return cls(process, variables["BASE_URL"], log)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    async def stop(self) -> int:
+        """Ask it to stop (SIGTERM), kill it where it does not. Returns the exit code: -9 where it was killed."""
+        return await self._process.stop(patience=_STOP_WITHIN)
+
+    async def kill(self) -> None:
+        """kill -9: it gets no chance to put anything in order."""
+        await self._process.kill()
 
     async def ended(self) -> None:
         """Waits for as long as the daemon runs. Raises DaemonFailed when it ends by itself."""
         code = await self._process.wait()
         raise DaemonFailed(f"The daemon ended with exit code {code}.\n{self._tail()}")
 
-    async def _wait_until_ready(self) -> None:
+    async def wait_until_ready(self) -> None:
+        """Raises DaemonFailed when it ends by itself or is not ready in time."""
         try:
             async with asyncio.timeout(_READY_WITHIN), aiohttp.ClientSession() as http:
                 while not await self._is_ready(http):
