@@ -88,9 +88,11 @@ class Follower:
             return True
         if isinstance(standing, Ahead):
             await self._read_on(node, cursor, standing.head)
+            if self._at().tip.number < standing.head:  # catching up: nodes forget old balances, one check at the end
+                return True
         await self._take_in(node)
         await self._verify(node)
-        return isinstance(standing, Ahead) and self._at().tip.number < standing.head
+        return False
 
     async def _begin(self, node: Node) -> None:
         """The first start on this chain: from the newest block on, with the window below it to find forks in."""

@@ -124,9 +124,7 @@ class Node:
         if len(answers) == 1 and answers[0].id is None and answers[0].error is not None:  # the batch as a whole
             raise NodeFailed(self.name, f"{answers[0].error.message[:200]} ({answers[0].error.code})")
         by_id = {answer.id: answer for answer in answers}
-        if missing := [call.method for i, call in zip(ids, calls, strict=True) if i not in by_id]:
-            raise NodeFailed(self.name, f"its answer left out {len(missing)} of {len(calls)} calls")
-        return [self._result(call, by_id[i]) for i, call in zip(ids, calls, strict=True)]
+        return [self._result(call, by_id.get(i)) for i, call in zip(ids, calls, strict=True)]
 
     async def _post(self, body: bytes) -> bytes:
         headers = {"Content-Type": "application/json"}
@@ -149,7 +147,9 @@ class Node:
         except msgspec.DecodeError as error:
             raise NodeFailed(self.name, "its answer is not JSON-RPC") from error
 
-    def _result(self, call: Call, answer: Answer) -> Any:
+    def _result(self, call: Call, answer: Answer | None) -> Any:
+        if answer is None:
+            return CallRefused(self.name, call.method, 0, "its answer left this call out")
         if answer.error is not None:
             return CallRefused(self.name, call.method, answer.error.code, answer.error.message)
         try:

@@ -86,14 +86,15 @@ class Search:
         return found
 
     async def _first_excess(self, low: int, missing: int) -> tuple[int, int]:
-        """By halving: the first block above ``low`` whose balance is more than explained, and how much more."""
+        """By halving: the first block above ``low`` whose balance is more than explained, and how much more.
+
+        Blocks whose balances the node has forgotten count as explained: it is the first block it can still tell of.
+        """
         high, excess = self._end.number, missing
         while high - low > 1:
             middle = (low + high) // 2
             more = await self._excess(middle)
-            if more is None:  # the node keeps no balance so old: no closer than this
-                return high, excess
-            if more > 0:
+            if more is not None and more > 0:
                 high, excess = middle, more
             else:
                 low = middle

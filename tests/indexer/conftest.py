@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from indexer.config import ChainConfig
 from indexer.indexer import Indexer
-from indexer.model import Baseline, ChainEvent, Deposit
+from indexer.model import Baseline, ChainEvent, ChainUnavailable, Deposit
 from indexer.store import Fence, no_lease
 from indexer.tables import metadata, watches
 from runtime.clock import SystemClock
@@ -62,27 +62,29 @@ class Chain:
         return made
 
     @property
-    def _any(self) -> Indexer:
+    def newest(self) -> Indexer:
         return self._indexers[-1]
 
     async def open(self, address: str, baseline: Baseline | None = None) -> Baseline:
         """Watch an address as a payment does."""
-        baseline = baseline or await self._any.baseline(address)
+        while baseline is None:
+            with suppress(ChainUnavailable):  # as the payment's opener, which tries again
+                baseline = await self.newest.baseline(address)
         async with self.database.transaction() as tx:
-            await self._any.watch(tx, baseline)
+            await self.newest.watch(tx, baseline)
         return baseline
 
     async def close(self, address: str) -> None:
         async with self.database.transaction() as tx:
-            await self._any.demote(tx, address)
+            await self.newest.demote(tx, address)
 
     async def deposits(self, address: str) -> list[Deposit]:
         async with self.database.snapshot() as connection:
-            return list(await self._any.deposits(connection, address))
+            return list(await self.newest.deposits(connection, address))
 
     async def events(self, after: int = 0) -> list[ChainEvent]:
         async with self.database.snapshot() as connection:
-            return list(await self._any.events(connection, after, 100_000))
+            return list(await self.newest.events(connection, after, 100_000))
 
     async def told(self, address: str) -> list[str]:
         """The address's events in short, as "seen 0" or "deeper 1"."""

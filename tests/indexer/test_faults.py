@@ -19,7 +19,10 @@ from tests.indexer.proxies import LesserNode, Wire, unreliable
 ONE = 10**18
 
 
-async def test_down_for_300_blocks(node: Anvil, indexed: Database, make_chain: MakeChain, address: str) -> None:
+@pytest.mark.parametrize("blocks_away", [300, pytest.param(5000, marks=pytest.mark.long)])
+async def test_down_for_many_blocks(
+    node: Anvil, indexed: Database, make_chain: MakeChain, address: str, blocks_away: int
+) -> None:
     """Everything paid meanwhile is found, the cursor has read each block, and nothing is told twice."""
     chain = make_chain(node, indexed, chunk=20)
     first = chain.indexer()
@@ -29,7 +32,7 @@ async def test_down_for_300_blocks(node: Anvil, indexed: Database, make_chain: M
         await chain.level(first)
     amounts = []
     for place in range(10):
-        await node.mine(28)
+        await node.mine(blocks_away // 10 - 2)
         await contracts.receipt(node, await node.send(address, 100 + place))
         await contracts.receipt(node, await contracts.pay_by_forwarder(node, address, 200 + place))
         amounts += [100 + place, 200 + place]
@@ -113,24 +116,27 @@ async def test_node_killed_and_restarted_in_its_past(
             assert sum(deposit.amount for deposit in await chain.deposits(address)) == await node.balance(address)
 
 
-async def test_websocket_dropped_again_and_again(sqlite: Database, make_chain: MakeChain, address: str) -> None:
+@pytest.mark.parametrize("drops", [20, pytest.param(200, marks=pytest.mark.long)])
+async def test_websocket_dropped_again_and_again(
+    sqlite: Database, make_chain: MakeChain, address: str, drops: int
+) -> None:
     async with Anvil.start(block_time=0.05) as node, Wire.to(node.port) as wire:
         chain = make_chain(node, sqlite, ws_url=wire.ws_url, block_time=0.1)
         indexer = chain.indexer()
         async with running(indexer):
             await chain.level(indexer)
             await chain.open(address)
-            for place in range(20):
+            for place in range(drops):
                 await node.send(address, 100 + place)
                 wire.cut()
                 await asyncio.sleep(0.05)  # long enough to be opened again now and then
-            found = await chain.confirmed(address, 20)
+            found = await chain.confirmed(address, drops)
 
             async def live() -> bool:
                 return indexer.health().heads == "websocket"
 
             await until(live, "the socket is back")
-    assert sorted(deposit.amount for deposit in found) == [100 + place for place in range(20)]
+    assert sorted(deposit.amount for deposit in found) == [100 + place for place in range(drops)]
     assert wire.connections > 3
 
 

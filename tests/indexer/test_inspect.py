@@ -7,9 +7,8 @@ from aiohttp import web
 from indexer.addresses import BadAddress
 from indexer.config import ChainConfig
 from indexer.inspect import BadTransactionHash, Inspector
-from indexer.model import TransactionState
+from indexer.model import ChainUnavailable, TransactionState
 from indexer.nodes import NodePool
-from indexer.rpc import NodeFailed
 from runtime.clock import SystemClock
 from sandbox import contracts
 from sandbox.anvil import Anvil
@@ -74,7 +73,7 @@ async def test_what_is_no_answer_is_told_as_that(session: aiohttp.ClientSession,
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
         inspector = inspector_of(f"http://127.0.0.1:{runner.addresses[0][1]}", session)
-        with pytest.raises(NodeFailed):
+        with pytest.raises(ChainUnavailable):
             await inspector.get_transaction_status("0x" + "00" * 32)
     finally:
         await runner.cleanup()
