@@ -141,6 +141,7 @@ class Lexicon:
     weak_places: frozenset[str]
     weak_dates: frozenset[str]
     typo_targets: Mapping[tuple[int, str], tuple[str, ...]]  # by length and first letter
+    details: Mapping[str, tuple[str, str]]  # in travellers' details: phrase to what it is ("title") and its value ("f")
 
     def typo(self, word: str) -> tuple[str, int] | None:
         """The word of this language that ``word`` (folded, unknown) is nearest to, and by how many edits."""
@@ -176,6 +177,12 @@ def load_lexicon(language: str) -> Lexicon:
         weak_places=frozenset(map(fold, data["weak"]["PLACE"])),
         weak_dates=frozenset(map(fold, data["weak"]["DATE"])),
         typo_targets=_typo_targets(phrases.items()),
+        details={
+            fold(word): (what, value)
+            for what, values in data["details"].items()
+            for value, words in values.items()
+            for word in words
+        },
     )
 
 

@@ -80,8 +80,11 @@ def tokenize(text: str) -> list[Token]:
     return tokens
 
 
-def lexemes(text: str, lexicon: Lexicon, gazetteer: Gazetteer) -> list[Lexeme]:
-    """The longest phrase of the language or name of a place at each point; a name only wins by being longer."""
+def lexemes(text: str, lexicon: Lexicon, gazetteer: Gazetteer | None) -> list[Lexeme]:
+    """The longest phrase of the language or name of a place at each point; a name only wins by being longer.
+
+    Without a gazetteer nothing is a place.
+    """
     tokens = tokenize(text)
     shouting = text.isupper()
     found: list[Lexeme] = []
@@ -122,8 +125,10 @@ def _longest(tokens: Sequence[Token], at: int, most: int, known: Mapping[str, ob
     return at, None
 
 
-def _place_phrase(tokens: Sequence[Token], at: int, phrase_end: int, gazetteer: Gazetteer) -> Lexeme | None:
+def _place_phrase(tokens: Sequence[Token], at: int, phrase_end: int, gazetteer: Gazetteer | None) -> Lexeme | None:
     """A name of several words ("new york", "united states"), where it is longer than what the language offers."""
+    if gazetteer is None:
+        return None
     for end, phrase in reversed(_phrases_from(tokens, at, gazetteer.max_words)):
         if end <= phrase_end or " " not in phrase:
             return None
@@ -164,7 +169,7 @@ def _joined(
     )
 
 
-def _single(token: Token, lexicon: Lexicon, gazetteer: Gazetteer, shouting: bool) -> Lexeme:
+def _single(token: Token, lexicon: Lexicon, gazetteer: Gazetteer | None, shouting: bool) -> Lexeme:
     if not token.is_word:
         return Lexeme(token.text, token.start, token.end, token.touches, _sign_or_digits(token.raw))
     meanings = lexicon.phrases.get(token.text, {})
@@ -174,9 +179,9 @@ def _single(token: Token, lexicon: Lexicon, gazetteer: Gazetteer, shouting: bool
         end=token.end,
         touches=token.touches,
         meanings=meanings,
-        places=gazetteer.named(token.text),
-        code=gazetteer.coded(token.text) if token.raw.isascii() else None,
-        area=gazetteer.area(token.text),
+        places=gazetteer.named(token.text) if gazetteer else (),
+        code=gazetteer.coded(token.text) if gazetteer and token.raw.isascii() else None,
+        area=gazetteer.area(token.text) if gazetteer else None,
         is_upper=token.raw.isupper() and not shouting,
         is_capitalised=token.raw[0].isupper() and not shouting,
         is_word=True,
