@@ -52,6 +52,7 @@ def open_chain(
         usd_rate=settings.circle_layer_usd_rate,
         fixed_amount=settings.circle_layer_fixed_amount,
         time_to_pay=timedelta(seconds=settings.circle_layer_payment_timeout),
+        settling=timedelta(seconds=(config.confirmations + 1) * config.block_time),
     )
     method = ClayerMethod(terms, database, indexer, book.address, clock)
     return Chain(indexer, Leased(indexer.name, indexer.run, tenure), method, config.explorer_url)

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
+import sqlalchemy as sa
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from runtime.database import UnsupportedDatabase, async_url
 from runtime.errors import LayoverError
 
 # Names that operators know and that this release does not act on yet.
@@ -108,6 +110,17 @@ class Settings(BaseSettings):
             raise ValueError("must be a URL that starts with ws:// or wss://")
         return value
 
+    @field_validator("database_url")
+    @classmethod
+    def is_known_database(cls, value: str) -> str:
+        try:
+            async_url(value)
+        except UnsupportedDatabase as error:
+            raise ValueError(str(error).removeprefix("DATABASE_URL ")) from None
+        except sa.exc.ArgumentError:
+            raise ValueError("is not a URL such as sqlite:///layover.db or postgresql://user@host/name") from None
+        return value
+
     @field_validator("circle_layer_derivation_path")
     @classmethod
     def ends_in_the_index(cls, value: str) -> str:
@@ -123,6 +136,8 @@ class Settings(BaseSettings):
         chain = bool(self.rpc_urls)
         if chain and not (self.circle_layer_merchant_xpub or self.circle_layer_merchant_mnemonic):
             raise ValueError("CIRCLE_LAYER_MERCHANT_XPUB is missing: make it with 'layover xpub' from the mnemonic")
+        if chain:
+            check_account(self)
         if chain and not (self.circle_layer_usd_rate or self.circle_layer_fixed_amount):
             raise ValueError("CIRCLE_LAYER_USD_RATE (or, in tests, CIRCLE_LAYER_FIXED_AMOUNT) is missing")
         return self
@@ -143,6 +158,19 @@ class Settings(BaseSettings):
             self.circle_layer_merchant_mnemonic,
         )
         return tuple(secret.get_secret_value() for secret in held if secret is not None)
+
+
+def check_account(settings: Settings) -> None:
+    """Raise ValueError unless deposit addresses can be derived, saying which variable stops it."""
+    from indexer.addresses import AddressBook, BadAccountKey, BadDerivationPath, BadMnemonic, account_xpub
+
+    path = settings.circle_layer_derivation_path
+    mnemonic = settings.circle_layer_merchant_mnemonic
+    try:
+        xpub = settings.circle_layer_merchant_xpub
+        AddressBook(xpub or account_xpub(mnemonic.get_secret_value() if mnemonic else "", path), path)
+    except (BadAccountKey, BadMnemonic, BadDerivationPath) as error:
+        raise ValueError(str(error)) from None
 
 
 def variable_names() -> tuple[str, ...]:

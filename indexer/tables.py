@@ -79,7 +79,7 @@ sa.Index(
 )
 sa.Index("ix_chain_deposits_address", deposits.c.address)
 sa.Index("ix_chain_deposits_block", deposits.c.block_number)
-_UNSETTLED = sa.and_(_STANDS, sa.not_(deposits.c.confirmed))
+_UNSETTLED = sa.and_(_STANDS, sa.text("NOT confirmed"))  # a boolean that both databases read the same
 sa.Index("ix_chain_deposits_unsettled", deposits.c.id, sqlite_where=_UNSETTLED, postgresql_where=_UNSETTLED)
 
 # What watched addresses sent, value and gas: needed to know what their balance must be.

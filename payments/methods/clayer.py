@@ -29,6 +29,7 @@ class ClayerConfig:
     usd_rate: Decimal | None  # USD for one coin
     fixed_amount: Decimal | None  # coins, whatever the price: for tests
     time_to_pay: timedelta
+    settling: timedelta  # until the indexer has surely seen what a block paid: confirmations × block time
 
 
 class ClayerMethod:
@@ -86,7 +87,8 @@ class ClayerMethod:
 
     async def knows_until(self, payment: Payment) -> datetime | None:
         async with self._database.snapshot() as connection:
-            return await self._chain.read_until(connection) or payment.created_at
+            newest = await self._chain.read_until(connection)
+        return payment.created_at if newest is None else newest - self._config.settling
 
 
 def units_at_rate(price: Money, coin: Coin, usd_rate: Decimal) -> int:

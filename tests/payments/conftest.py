@@ -186,7 +186,7 @@ async def wing(database: Database) -> Wing:
         await tx.connection.run_sync(metadata.create_all)
     clock = HandClock()
     chain, told = HandChain(clock), Told()
-    config = ClayerConfig(Coin("CLAYER", 18), 28525, XPUB, None, Decimal(1), timedelta(hours=1))
+    config = ClayerConfig(Coin("CLAYER", 18), 28525, XPUB, None, Decimal(1), timedelta(hours=1), timedelta(seconds=12))
     method = ClayerMethod(config, database, chain, AddressBook(XPUB).address, clock)
     methods = {Method.CLAYER: method}
     evidence = Evidence(clock, told)

@@ -115,7 +115,11 @@ async def test_expires_when_time_and_chain_have_passed_and_late_money_is_kept(wi
     await wing.timer.scan()
     assert (await wing.payment(payment.id)).state is State.PENDING
 
-    wing.clock.forward(seconds=1)
+    wing.clock.forward(seconds=1)  # the hour is over, but a block of just before may still pay
+    await wing.timer.scan()
+    assert (await wing.payment(payment.id)).state is State.PENDING
+
+    wing.clock.forward(seconds=12)
     await wing.timer.scan()
     assert (await wing.payment(payment.id)).state is State.EXPIRED
 
