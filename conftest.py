@@ -60,7 +60,8 @@ class _Comparisons:
         if self.total:
             terminalreporter.write_line(f"Published schemas: {self.total:,} requests and answers compared.")
         elif os.environ.get("LAYOVER_SPECS"):
-            terminalreporter.write_line("Published schemas: nothing was compared in this run.")
+            failed = "; this run was to compare, so it failed" if os.environ.get("LAYOVER_SPECS_REQUIRED") else ""
+            terminalreporter.write_line(f"Published schemas: nothing was compared{failed}.")
         else:
             terminalreporter.write_line("Published schemas: left out, because LAYOVER_SPECS names no folder.")
 

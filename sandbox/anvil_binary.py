@@ -108,6 +108,7 @@ def _run_npm(npm: list[str], directory: Path, *, cache: Path) -> None:
     subprocess.run(
         [*npm, "ci", *options, f"--cache={cache}"],
         cwd=directory,
+        env={"NODE_USE_SYSTEM_CA": "1", **os.environ},  # a company's own certificate authority is trusted by the system
         check=True,
         capture_output=True,
         stdin=subprocess.DEVNULL,

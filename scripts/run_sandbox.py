@@ -45,6 +45,7 @@ def main() -> int:
     )
     parser.add_argument("--demo", action="store_true", help="play two travellers through a whole booking, then stop")
     parser.add_argument("--block-time", type=float, default=1.0, metavar="S", help="seconds between blocks (default 1)")
+    parser.add_argument("--free-ports", action="store_true", help="any free ports, not the usual ones where free")
     options = parser.parse_args()
     code = 0
     try:
@@ -70,7 +71,7 @@ async def _run(options: argparse.Namespace) -> None:
     running = asyncio.current_task()
     assert running is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)  # SIGINT does so by itself
-    async with sandbox(options.block_time) as box:
+    async with sandbox(options.block_time, usual_ports=not options.free_ports) as box:
         try:
             if options.demo:
                 await _demo(box)
@@ -89,7 +90,7 @@ async def _demo(box: Sandbox) -> None:
 
 
 @asynccontextmanager
-async def sandbox(block_time: float) -> AsyncIterator[Sandbox]:
+async def sandbox(block_time: float, *, usual_ports: bool = True) -> AsyncIterator[Sandbox]:
     """Start everything, with a word on each step; stop it in the opposite order.
 
     Raises AnvilUnavailable, AnvilFailed, DaemonFailed.
@@ -99,16 +100,17 @@ async def sandbox(block_time: float) -> AsyncIterator[Sandbox]:
     _say("Bringing Anvil, the local chain …")
     await asyncio.to_thread(anvil_binary)
     _say("Starting the chain, Telegram, Twilio and the page …")
+    port = _port if usual_ports else lambda wanted: 0
     async with AsyncExitStack() as stack:
-        anvil = await stack.enter_async_context(Anvil.start(port=_port(8545), block_time=block_time))
+        anvil = await stack.enter_async_context(Anvil.start(port=port(8545), block_time=block_time))
         surroundings = Surroundings(
             database_url=f"sqlite:///{folder / 'layover.db'}", circle_layer_rpc_url=anvil.http_url
         )
-        ports = Ports(page=_port(8088), telegram=_port(8081), twilio=_port(8082))
+        ports = Ports(page=port(8088), telegram=port(8081), twilio=port(8082))
         pay = Pay(FUND, lambda: _pay_latest(surroundings))
         world = await stack.enter_async_context(World.start(ports=ports, pay=pay))
         _say("Starting the daemon …")
-        variables = configuration(world, anvil, port=_port(8080) or _free_port(), folder=folder)
+        variables = configuration(world, anvil, port=port(8080) or _free_port(), folder=folder)
         world.connect(variables["BASE_URL"])
         daemon = await stack.enter_async_context(DaemonProcess.start(variables, folder))
         with _known_to_scripts(surroundings):
