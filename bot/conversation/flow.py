@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from bot.channels.model import Attachment, AttachmentKind, Text
+from bot.channels.text import paragraphs
 from bot.conversation.context import Context
 from bot.conversation.effects import Effect, Option, Say, ShowTrips, Step
 from bot.conversation.events import (
@@ -176,7 +177,7 @@ def _answer_method(session: Session, turn: Turn, context: Context) -> Step:
 
 
 def _prompt_searching(session: Session, context: Context, lead: str | Text = ()) -> Step:
-    return Step(session, (say(lead or offer_phrases.SEARCHING),))
+    return Step(session, (say(paragraphs(lead, offer_phrases.SEARCHING)),))
 
 
 def _answer_searching(session: Session, turn: Turn, context: Context) -> Step:

@@ -10,6 +10,8 @@ from bot.conversation.events import Pressed, Said
 from bot.conversation.session import Choice, Session
 from bot.conversation.understanding import Intent, Understanding, understand
 
+_LONGEST_NUMBER = 3  # digits; a message of thousands of them is no choice, and Python refuses to read it
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
@@ -63,7 +65,8 @@ def _action(session: Session, event: Said | Pressed) -> str | None:
         if choice.label.casefold() == said:
             return _without_generation(choice)
     labels_count = any(choice.label.isdigit() for choice in session.choices)
-    if said.isdecimal() and not labels_count and 1 <= int(said) <= len(session.choices):
+    is_number = said.isdecimal() and len(said) <= _LONGEST_NUMBER
+    if is_number and not labels_count and 1 <= int(said) <= len(session.choices):
         return _without_generation(session.choices[int(said) - 1])
     return None
 

@@ -90,8 +90,8 @@ def _from_message(message: Message, raw: dict[str, Any], received_at: datetime) 
     if message.chat.type != PRIVATE or (message.sender is not None and message.sender.is_bot):
         return None
     words = clean(message.text or message.caption or "").strip()
-    if not words and _UNREADABLE_CONTENT.isdisjoint(raw):
-        return None
+    if not words and "text" not in raw and _UNREADABLE_CONTENT.isdisjoint(raw):
+        return None  # a text of nothing but control characters is unreadable, but not to be met with silence
     return Inbound(
         chat=_chat_id(message.chat.id),
         received_at=received_at,

@@ -6,7 +6,7 @@ from bot.channels.model import Text
 from bot.channels.text import bold, code, lines, link, paragraphs, text
 from bot.conversation.context import PayingFacts
 from bot.conversation.phrases.forms import clock_time, listing, plain_length, short_hash
-from payments.payment import Method, Payment
+from payments.payment import Method, Payment, State
 
 METHOD_NAMES = {Method.CLAYER: "On-chain"}
 
@@ -42,6 +42,11 @@ def address(payment: Payment) -> Text:
     return text(code(payment.address or ""))
 
 
+def link_line(uri: str) -> Text:
+    """For wallet apps that take a payment link (no chat makes it clickable)."""
+    return text("Or with this payment link: ", code(uri))
+
+
 def qr_caption(payment: Payment) -> Text:
     return text(f"Scan to pay {payment.quote.coin.text(payment.missing or payment.due)} with a wallet app.")
 
@@ -65,8 +70,7 @@ def transactions(payment: Payment, facts: PayingFacts) -> Text:
     parts = []
     for tx_hash in payment.tx_hashes:
         url = facts.transaction_link(tx_hash)
-        shown = short_hash(tx_hash)
-        parts.append(text("Transaction ", link(url, shown) if url else shown))
+        parts.append(text("Transaction ", link(url, short_hash(tx_hash)) if url else code(tx_hash)))
     return lines(*parts)
 
 
@@ -108,10 +112,15 @@ def expired(payment: Payment) -> Text:
     )
 
 
-def late(payment: Payment, facts: PayingFacts) -> Text:
+def late(payment: Payment, facts: PayingFacts, before: State) -> Text:
+    """``before``: how the payment had ended."""
     amount = payment.quote.coin.text(payment.confirmed)
+    when = {
+        State.EXPIRED: "after the time was up, so the fare may have changed",
+        State.CANCELLED: "after the payment was cancelled",
+    }.get(before, "after the payment was closed")
     return lines(
-        f"Your payment of {amount} arrived after the time was up, so the fare may have changed. "
+        f"Your payment of {amount} arrived {when}. "
         f"I have kept it safe: it is recorded as yours, with payment {payment.id}, and a person will look at it.",
         transactions(payment, facts),
     )
@@ -124,16 +133,22 @@ def reversed_payment() -> str:
     )
 
 
-def failed(methods: tuple[Method, ...]) -> str:
-    works = listing([METHOD_NAMES[method] for method in methods])
-    return f"I could not prepare the payment: the network does not answer right now. Nothing was charged. Try {works}?"
+def failed(failed_one: Method, methods: tuple[Method, ...]) -> str:
+    others = [METHOD_NAMES[method] for method in methods if method is not failed_one]
+    instead = f" {listing(others)} {'works' if len(others) == 1 else 'work'}." if others else " Please try again later."
+    return (
+        f"Paying by {METHOD_NAMES[failed_one]} is not possible right now: the network does not answer. "
+        f"Nothing was charged, and your trip is kept.{instead}"
+    )
 
 
 def cancelled() -> str:
     return "Payment cancelled. Please do not send anything to that address any more."
 
 
-def cannot_cancel() -> str:
+def cannot_cancel(payment: Payment | None) -> str:
+    if payment is not None and payment.state is State.UNDERPAID:
+        return "Part of your payment has come, so I keep it open. Whatever has come stays recorded as yours."
     return "Your payment is already on its way, so I will see it through first."
 
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from bot.channels.model import Text
-from bot.channels.text import paragraphs, text
+from bot.channels.text import paragraphs
 from bot.conversation.context import Context
 from bot.conversation.effects import CancelPayment, Effect, Option, Say, SayQr, Step
 from bot.conversation.events import PaymentChanged, PaymentOpened
@@ -39,7 +39,7 @@ def answer(session: Session, turn: Turn, context: Context) -> Step:
 def ask_cancel(session: Session, context: Context) -> Step:
     payment = context.payment
     if payment is None or payment.state is not State.PENDING:
-        return prompt(session, context, phrases.cannot_cancel())
+        return prompt(session, context, phrases.cannot_cancel(payment))
     options = (Option("Yes, cancel", "leave"), Option("Keep it open", "stay"))
     return Step(replace(session, leaving=True), (say(phrases.ASK_CANCEL, options),))
 
@@ -48,8 +48,8 @@ def answer_cancel(session: Session, turn: Turn, context: Context) -> Step:
     """After ``ask_cancel``: only a clear yes cancels."""
     stays = replace(session, leaving=False)
     if turn.action == "leave" or turn.only(Intent.YES) or turn.only(Intent.CANCEL):
-        if context.payment is None:
-            return prompt(stays, context)
+        if context.payment is None or context.payment.state is not State.PENDING:  # money came while we asked
+            return prompt(stays, context, phrases.cannot_cancel(context.payment))
         return Step(stays, (CancelPayment(context.payment.id),))
     return prompt(stays, context, phrases.KEPT_OPEN)
 
@@ -67,12 +67,8 @@ def where_to_pay(payment: Payment, context: Context) -> tuple[Effect, ...]:
         Say(phrases.instructions(payment, context.paying, context.now)),
         Say(phrases.address(payment)),
         SayQr(uri, phrases.qr_caption(payment), document),
-        Say(text(code_line(uri)), (OPTIONS,)),
+        Say(phrases.link_line(uri), (OPTIONS,)),
     )
-
-
-def code_line(uri: str) -> Text:
-    return text("Or with this link: ", uri)
 
 
 def changed(session: Session, event: PaymentChanged, context: Context) -> Step:
@@ -106,16 +102,22 @@ def _news(event: PaymentChanged, context: Context) -> tuple[Effect, ...]:
         case State.COMPLETE | State.OVERPAID:
             more = (say(phrases.overpaid(payment)),) if payment.state is State.OVERPAID else ()
             return (say(phrases.confirmed(payment, facts), slot=slot), *more, say(phrases.issuing()))
+        case State.EXPIRED | State.CANCELLED | State.FAILED if event.before is State.LATE:
+            return (say(phrases.taken_back()),)
+        case State.EXPIRED | State.CANCELLED | State.FAILED if event.before is payment.state:
+            return ()  # money is coming after the end: told once it is certain, as LATE
         case State.EXPIRED:
-            return (say(phrases.expired(payment)),) if event.before is not State.LATE else ()
+            return (say(phrases.expired(payment)),)
+        case State.LATE if event.before is State.LATE and payment.received != payment.confirmed:
+            return ()
         case State.LATE:
-            return (say(phrases.late(payment, facts)),)
+            return (say(phrases.late(payment, facts, event.before)),)
         case State.REVERSED:
             return (say(phrases.reversed_payment()),)
         case State.CANCELLED:
             return (say(phrases.cancelled()),)
         case State.FAILED:
-            return (say(phrases.failed(facts.methods)),)
+            return (say(phrases.failed(payment.method, facts.methods)),)
         case State.REFUNDED:
             return ()
 
