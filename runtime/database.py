@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from runtime import sqlite_driver
 from runtime.errors import LayoverError
+from runtime.fair_lock import FairLock
 from runtime.group_commit import GroupCommit
 
 
@@ -67,6 +68,7 @@ class Database:
         self.url = url
         self.is_sqlite = engine.dialect.name == "sqlite"
         self._group: GroupCommit | None = None
+        self._gate = FairLock()
 
     @classmethod
     @asynccontextmanager
@@ -80,7 +82,7 @@ class Database:
                 await writer.execution_options(isolation_level="AUTOCOMMIT")
                 driver = (await writer.get_raw_connection()).driver_connection
                 assert isinstance(driver, sqlite_driver.Connection)
-                database._group = GroupCommit(writer, driver)
+                database._group = GroupCommit(writer, driver, database._gate)
             yield database
         finally:
             if database._group is not None:
@@ -114,6 +116,10 @@ class Database:
         else:
             async with self._group.quiet():
                 yield
+
+    def sync_engine(self) -> sa.Engine:
+        """An engine for a library that works in threads (the job engine) and takes its turns to write with us."""
+        return sync_engine(self.url, self._gate)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:
@@ -153,24 +159,58 @@ def async_url(url: str) -> sa.URL:
     return parsed.set(drivername=drivers[backend])
 
 
-def sync_engine(url: str) -> sa.Engine:
-    """An engine for a library that works in threads (the job engine), on the same database with the same promises."""
+def sync_engine(url: str, gate: FairLock | None = None) -> sa.Engine:
+    """An engine that works in threads, on the same database with the same promises: for migrations and tools.
+
+    ``gate``: on SQLite, whom else of this process it takes turns with.
+    """
     parsed = async_url(url)
-    if not parsed.drivername.startswith("sqlite"):
-        return sa.create_engine(parsed.set(drivername="postgresql+psycopg"), pool_size=10, pool_pre_ping=True)
-    # One connection, for SQLite takes one writer at a time anyway, and waiting here is fairer than waiting there.
+    if parsed.drivername.startswith("sqlite"):
+        return _pysqlite_engine(parsed, gate or FairLock())
+    return _psycopg_engine(parsed)
+
+
+def _psycopg_engine(url: sa.URL) -> sa.Engine:
+    engine = sa.create_engine(url.set(drivername="postgresql+psycopg"), pool_size=10, pool_pre_ping=True)
+
+    @sa.event.listens_for(engine, "handle_error")
+    def mark_as_outage(context: Any) -> None:
+        # Who could not connect at all is to try again. DBOS knows it by the error's wording, and not by all of them.
+        if context.connection is None:
+            context.is_disconnect = True
+
+    return engine
+
+
+def _pysqlite_engine(url: sa.URL, gate: FairLock) -> sa.Engine:
+    """One connection, which takes its turns to write with the units of work."""
     engine = sa.create_engine(
-        parsed.set(drivername="sqlite"),
+        url.set(drivername="sqlite"),
         poolclass=sa.QueuePool,
         pool_size=1,
         max_overflow=0,
         connect_args={"check_same_thread": False},
     )
     _set_pragmas(engine)
+    has_turn = False
 
     @sa.event.listens_for(engine, "connect")
     def begin_immediate(connection: Any, _record: Any) -> None:
         connection.isolation_level = "IMMEDIATE"  # a write that began as a read could not wait for its turn
+
+    @sa.event.listens_for(engine, "before_cursor_execute")
+    def take_turn(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        nonlocal has_turn
+        if not has_turn and not statement.lstrip().upper().startswith(("SELECT", "PRAGMA")):
+            gate.acquire()
+            has_turn = True
+
+    @sa.event.listens_for(engine, "checkin")
+    def give_turn(_connection: Any, _record: Any) -> None:
+        nonlocal has_turn
+        if has_turn:
+            has_turn = False
+            gate.release()
 
     return engine
 

@@ -38,8 +38,15 @@ class Executors:
                 )
             await tx.execute(sa.delete(executors).where(executors.c.seen_at < now - 100 * self._silence))
 
+    async def retire(self) -> None:
+        """Leave; what was not finished may be taken over at once."""
+        async with self._database.transaction() as tx:
+            await tx.execute(sa.delete(executors).where(executors.c.executor_id == self.executor_id))
+
     async def dead_among(self, owners: Set[str]) -> set[str]:
-        """Those that have shown no sign of life for too long. Never this one."""
+        """Those that have shown no sign of life for too long. Never this one; on SQLite there is no other."""
+        if self._database.is_sqlite:
+            return set()
         async with self._database.snapshot() as connection:
             rows = await connection.execute(
                 sa.select(executors.c.executor_id).where(executors.c.seen_at > self._clock.now() - self._silence)

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from runtime.errors import LayoverError
+from runtime.fair_lock import FairLock
 from runtime.sqlite_driver import Connection
 
 MAX_GROUP = 128  # units that may share one commit
@@ -33,9 +34,10 @@ class GroupCommit:
     releasing it would be a trip to the connection's thread of its own.
     """
 
-    def __init__(self, writer: AsyncConnection, driver: Connection) -> None:
+    def __init__(self, writer: AsyncConnection, driver: Connection, gate: FairLock) -> None:
         self._writer = writer
         self._driver = driver
+        self._gate = gate  # held from BEGIN to COMMIT, against the other writer of the process (the job engine)
         driver.is_writer = True
         self._turn = asyncio.Lock()  # fair: units run in the order in which they came
         self._in_line = 0
@@ -105,10 +107,10 @@ class GroupCommit:
     async def _begin(self) -> None:
         is_first = self._begun_at is None
         try:
-            await self._driver.trip(_open_group if is_first else _open_unit)
+            await self._driver.trip(self._open_group if is_first else _open_unit)
         except sqlite3.Error as failure:
-            if not self._driver.in_transaction:
-                self._begun_at = None
+            if not is_first and not self._driver.in_transaction:
+                self._end()
                 self._settle(str(failure))
             self._heed_cancellation()
             raise NotWritten(str(failure)) from failure
@@ -119,7 +121,7 @@ class GroupCommit:
     async def _undo(self) -> None:
         """Take back the unit; the group before it stays, unless SQLite has taken back all of it already."""
         if not await self._driver.trip(_undo_unit):
-            self._begun_at = None
+            self._end()
             self._settle("an error in another unit made SQLite end the transaction they shared")
         self._heed_cancellation()
 
@@ -129,11 +131,27 @@ class GroupCommit:
         try:
             await self._driver.trip(_commit_group)
         except sqlite3.Error as failure:
+            self._end()
             self._settle(str(failure))
         else:
+            self._end()
             self._settle(None)
-        self._begun_at = None
         self._heed_cancellation()
+
+    def _end(self) -> None:
+        self._begun_at = None
+        self._gate.release()
+
+    def _open_group(self, connection: sqlite3.Connection) -> None:
+        self._gate.acquire()  # in the connection's thread, where waiting is allowed
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("SAVEPOINT unit")
+        except sqlite3.Error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            self._gate.release()
+            raise
 
     def _settle(self, failure: str | None) -> None:
         """Tell everybody in the group."""
@@ -148,15 +166,6 @@ class GroupCommit:
         if self._driver.interrupted:
             self._driver.interrupted = False
             raise asyncio.CancelledError
-
-
-def _open_group(connection: sqlite3.Connection) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        connection.execute("SAVEPOINT unit")
-    except sqlite3.Error:
-        connection.execute("ROLLBACK")
-        raise
 
 
 def _open_unit(connection: sqlite3.Connection) -> None:

@@ -8,6 +8,7 @@ transaction. A handler that fails holds up its own lane until it succeeds or the
 import random
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from enum import Enum, auto
 from typing import Any
 
 import structlog
@@ -26,6 +27,14 @@ __all__ = ["Fact", "Handler", "Inbox", "InboxWorker"]
 log = structlog.get_logger()
 
 Handler = Callable[[Transaction, Fact], Awaitable[None]]
+
+
+class _Lane(Enum):
+    """How a lane stands after an attempt at its first fact."""
+
+    GOES_ON = auto()
+    WAITS = auto()  # for the fact's next attempt
+    ELSEWHERE = auto()  # another process works it
 
 
 class Inbox:
@@ -145,8 +154,11 @@ class InboxWorker:
         batch, is_last = [head], head.behind == 0
         while True:
             for item in batch:
-                if self._lanes.stopping or not await self._handle(item.fact):
-                    return True
+                if self._lanes.stopping:
+                    return False
+                lane = await self._handle(item.fact)
+                if lane is not _Lane.GOES_ON:
+                    return lane is _Lane.WAITS
             if is_last:
                 return False
             async with self._database.snapshot() as connection:
@@ -155,25 +167,25 @@ class InboxWorker:
                 )
             is_last = len(batch) < BATCH
 
-    async def _handle(self, fact: Fact) -> bool:
-        """True when the lane may go on behind it; False when it must wait, or when another process has it."""
+    async def _handle(self, fact: Fact) -> _Lane:
+        """One attempt: all that the handler wrote and the mark "handled", or none of it and a failure noted."""
         try:
             async with self._database.transaction() as tx:
                 if not await self._store.claim(tx, fact, in_order=self._in_order):
-                    return False
+                    return _Lane.ELSEWHERE
                 await self._handler(tx, fact)
                 await self._store.mark_handled(tx, fact, now=self._clock.now())
         except FactTaken:
-            return False
+            return _Lane.ELSEWHERE
         except Exception as error:  # a supervised edge: tried again, dead in the end, never lost
             if connection_lost(error):
                 raise
             return await self._note_failure(fact, error)
         self._metrics.facts.labels(self._topic, "handled").inc()
         self._metrics.fact_seconds.labels(self._topic).observe((self._clock.now() - fact.received_at).total_seconds())
-        return True
+        return _Lane.GOES_ON
 
-    async def _note_failure(self, fact: Fact, error: Exception) -> bool:
+    async def _note_failure(self, fact: Fact, error: Exception) -> _Lane:
         failures = fact.attempts + 1
         now = self._clock.now()
         is_dead = self._backoff.is_over(failures)
@@ -197,4 +209,4 @@ class InboxWorker:
             retry_in=None if is_dead else round(wait, 1),
             exc_info=error,
         )
-        return is_dead or not self._in_order
+        return _Lane.GOES_ON if is_dead or not self._in_order else _Lane.WAITS

@@ -26,7 +26,7 @@ from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer, Workf
 
 from runtime.backoff import Backoff
 from runtime.clock import Clock
-from runtime.database import Database, Transaction, sync_engine
+from runtime.database import Database, Transaction
 from runtime.dead_letters import DeadLetter, NoDeadLetter, Origin, describe
 from runtime.errors import LayoverError
 from runtime.executors import Executors
@@ -119,7 +119,7 @@ class Jobs:
         *,
         executor_id: str | None = None,
         concurrency: int = 16,
-        poll_seconds: float = 0.05,
+        poll_seconds: float = 0.1,
         keep_done: timedelta = timedelta(days=30),
         stop_seconds: float = 4.0,
         silence: timedelta = timedelta(seconds=30),
@@ -135,9 +135,10 @@ class Jobs:
         self._stop_seconds = stop_seconds
         self._chance = chance or random.Random()
         self._bodies: dict[str, JobBody] = {}
-        self._running: set[asyncio.Task[Any]] = set()
+        self._running: dict[str, asyncio.Task[Any]] = {}
+        self._idle: set[str] = set()
         self._stopping = asyncio.Event()
-        self._engine = sync_engine(database.url)
+        self._engine = database.sync_engine()
         self._serializer = DBOSPortableJSONSerializer()
         self._client = DBOSClient(
             system_database_engine=self._engine,
@@ -251,7 +252,7 @@ class Jobs:
             job = Job(name, job_id.removeprefix(f"{name}:"), self._clock, self._chance)
             task = asyncio.current_task()
             assert task is not None
-            self._running.add(task)
+            self._running[job_id] = task
             try:
                 with structlog.contextvars.bound_contextvars(job=job_id):
                     await body(job, payload)
@@ -260,7 +261,8 @@ class Jobs:
                 log.error("job_dead", job=job_id, exc_info=error)
                 raise
             finally:
-                self._running.discard(task)
+                if self._running.get(job_id) is task:
+                    del self._running[job_id]
 
         return workflow
 
@@ -275,17 +277,24 @@ class Jobs:
             await self._clock.sleep(wait)
 
     async def _watch(self) -> float:
-        """Show that this process lives, and take over the jobs of those that died."""
+        """Show that this process lives; take over the jobs of those that died, and its own that got stuck."""
         await self._executors.beat()
-        if self._database.is_sqlite:
-            return 3600.0
         pending = await self._client.list_workflows_async(status="PENDING", load_input=False, load_output=False)
         dead = await self._executors.dead_among({status.executor_id for status in pending if status.executor_id})
         if dead:
             log.warning("jobs_taken_over", executors=sorted(dead))
             async with _own_thread() as thread:
                 await thread(lambda: DBOS._recover_pending_workflows(sorted(dead)))
+        await self._resume_stuck({job.workflow_id for job in pending if job.executor_id == self._executors.executor_id})
         return self._executors.beat_seconds
+
+    async def _resume_stuck(self, pending: set[str]) -> None:
+        """A job that ended while the database was away may have left no trace of it: pending, but running nowhere."""
+        idle = pending - self._running.keys()
+        for job_id in idle & self._idle:  # seen so twice: it is neither just beginning nor just ending
+            log.warning("job_resumed", job=job_id)
+            await self._client.resume_workflow_async(job_id, queue_name=QUEUE)
+        self._idle = idle - self._idle
 
     async def _delete_done(self) -> float:
         before = (self._clock.now() - self._keep_done).isoformat()
@@ -299,7 +308,7 @@ class Jobs:
         """End what runs, or cut it off: a job that is cut off stays pending, and goes on after the next start."""
         self._stopping.set()
         if self._running:
-            _, late = await asyncio.wait(self._running, timeout=self._stop_seconds)
+            _, late = await asyncio.wait(self._running.values(), timeout=self._stop_seconds)
             for task in late:
                 task.cancel()
             if late:
@@ -307,6 +316,7 @@ class Jobs:
         async with _own_thread() as thread:
             await thread(lambda: DBOS.destroy(destroy_registry=True))
         self._engine.dispose()
+        await self._executors.retire()
         # The engine had made its own threads the loop's; they are gone with it.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
 

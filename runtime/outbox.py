@@ -214,9 +214,13 @@ class Courier:
                 return False
             if await self._wait_for_turn(head.lane):
                 taken = await self._take(head.lane)  # it may have been superseded, or the channel paused
-            if taken is None or not await self._claim(taken) or not await self._send(taken):
+            if taken is None:
                 return True
-        return True
+            if not await self._claim(taken):
+                return False  # another process has it
+            if not await self._send(taken):
+                return True
+        return False
 
     async def _take(self, lane: str) -> ClaimedLetter | None:
         now = self._clock.now()

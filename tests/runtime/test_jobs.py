@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -18,10 +19,11 @@ from runtime.clock import SystemClock
 from runtime.database import Database
 from runtime.dead_letters import NoDeadLetter
 from runtime.jobs import Job, Jobs, StepFailed, UnknownJob
-from runtime.tables import metadata
+from runtime.tables import leases, metadata
 
 Until = Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]
 
+NOW = SystemClock().now()
 QUICK = Backoff(first=0.01, ceiling=0.02, attempts=3)
 
 
@@ -184,6 +186,34 @@ async def test_a_stop_cuts_off_what_takes_too_long_and_the_next_start_finishes_i
     async with running(engine()):
         await asyncio.wait_for(done.wait(), 10)
     assert taken == ["quick", "slow", "slow"]
+
+
+async def test_jobs_get_their_turn_while_units_of_work_never_pause(sqlite_url: str) -> None:
+    async with Database.open(sqlite_url) as database:
+        async with database.engine.begin() as connection:
+            await connection.run_sync(metadata.create_all)
+        done = asyncio.Event()
+
+        async def step() -> None: ...
+
+        async def body(job: Job, payload: dict[str, Any]) -> None:
+            for number in range(5):
+                await job.step(str(number), step)
+            done.set()
+
+        async def write_until_done(number: int) -> None:
+            while not done.is_set():
+                async with database.transaction() as tx:
+                    await tx.insert_if_new(
+                        leases, {"name": uuid4().hex, "owner": "", "token": 1, "expires_at": NOW}, key=("name",)
+                    )
+
+        jobs = Jobs(database, SystemClock())
+        jobs.register("job", body)
+        async with running(jobs), asyncio.timeout(20), asyncio.TaskGroup() as group:
+            await enqueue(database, jobs, "1")
+            for number in range(30):
+                group.create_task(write_until_done(number))
 
 
 async def test_finished_jobs_are_deleted_after_their_time(database: Database, until: Until) -> None:
