@@ -17,6 +17,11 @@ def day(when: date) -> str:
     return f"{when:%a} {when.day} {when:%b} {when.year}"
 
 
+def birthday(when: date) -> str:
+    """``3 May 1990``."""
+    return f"{when.day} {when:%b} {when.year}"
+
+
 def short_day(when: date) -> str:
     """``Fri 27 Nov``."""
     return f"{when:%a} {when.day} {when:%b}"
@@ -47,8 +52,8 @@ def length(duration: timedelta) -> str:
 
 
 def plain_length(duration: timedelta) -> str:
-    """``1 hour``, ``28 minutes``: for the time that is left."""
-    minutes = max(0, int(duration.total_seconds())) // 60
+    """``1 hour``, ``28 minutes``: for the time that is left, to the nearest minute."""
+    minutes = max(0, round(duration.total_seconds() / 60))
     if minutes >= 60 and minutes % 60 == 0:
         return _count(minutes // 60, "hour")
     return _count(minutes, "minute") if minutes < 120 else f"{minutes // 60} h {minutes % 60:02}"

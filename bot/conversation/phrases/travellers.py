@@ -3,7 +3,7 @@
 from bot.channels.model import Text
 from bot.channels.text import bold, lines, paragraphs, text
 from bot.conversation.details import Detail, DetailProblem, DetailProblemKind, TravellerDraft
-from bot.conversation.phrases.forms import day
+from bot.conversation.phrases.forms import birthday
 from bot.flights.model import Gender, PassengerType
 
 KINDS = {PassengerType.ADULT: "adult", PassengerType.CHILD: "child", PassengerType.INFANT: "infant"}
@@ -65,7 +65,7 @@ def problem(what: DetailProblem) -> str:
 def overview(travellers: tuple[TravellerDraft, ...]) -> Text:
     """Everybody as understood, to be checked before paying."""
     rows = [
-        f"{draft.given_name} {draft.family_name}, born {day(draft.born_on)}, {GENDERS[draft.gender]}"
+        f"{draft.given_name} {draft.family_name}, born {birthday(draft.born_on)}, {GENDERS[draft.gender]}"
         for draft in travellers
         if draft.born_on and draft.gender
     ]
