@@ -30,7 +30,8 @@ _RETRY_SECONDS = 0.5
 _PATIENCE = 3  # how often a traveller answers the same question
 _COIN = Coin("CLAYER", 18)
 _ADDRESS = re.compile(r"\s*(0x[0-9a-fA-F]{40})\s*")
-_AMOUNT = re.compile(r"send exactly ([\d.,]+) CLAYER")
+_EMPHASIS = re.compile(r"[*_`]")  # WhatsApp's marks stand in the text
+_AMOUNT = re.compile(r"send exactly \*?([\d.,]+) CLAYER")  # bold is marked on WhatsApp
 
 
 class DemoFailed(Exception):
@@ -144,7 +145,7 @@ class Booker:
 
     async def _answer(self, message: Message) -> None:
         """React to one message. What needs no answer is only read."""
-        said, progress = message.text, self._progress
+        said, progress = _EMPHASIS.sub("", message.text), self._progress
         progress.asked[said] += bool(said)
         if progress.asked[said] > _PATIENCE:
             raise DemoFailed(f"{self.traveller.name} was asked the same {_PATIENCE} times: {said}")
