@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import os
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -26,6 +25,7 @@ from bot.documents import Documents
 from bot.flights.places import Gazetteer
 from bot.flights.timetable import TimetableSource
 from bot.fulfilment import FULFIL, Fulfilment
+from bot.metrics import BusinessMetrics, watch_chain
 from bot.payment_news import PaymentNews
 from bot.searching import SearchService
 from bot.settings import Settings
@@ -43,6 +43,7 @@ from runtime.inbox import Inbox, InboxWorker
 from runtime.jobs import Jobs
 from runtime.leases import Leases
 from runtime.logging import Format, configure_logging
+from runtime.metrics import Metrics
 from runtime.outbox import Courier, Outbox
 from runtime.process import exclusive
 from runtime.rates import ChannelRates, Rate
@@ -70,7 +71,8 @@ class Base:
     documents: Documents
     links: SignedLinks
     registry: CollectorRegistry
-    metrics: ChannelMetrics
+    metrics: Metrics
+    channel_metrics: ChannelMetrics
 
 
 async def run_daemon(settings: Settings) -> None:
@@ -81,9 +83,9 @@ async def run_daemon(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         base = await _base(settings, stack)
         chain = open_chain(settings, base.database, base.session, base.clock, base.leases)
-        vitals = Vitals(base.clock, chain.indexer if chain else None, os.environ)
+        vitals = Vitals(base.clock, chain.indexer if chain else None, settings.variables_set)
         services = await _services(base, chain, vitals, stack)
-        supervisor = Supervisor(services, base.clock, stop_seconds=STOP_SECONDS)
+        supervisor = Supervisor(services, base.clock, stop_seconds=STOP_SECONDS, metrics=base.metrics)
         vitals.watch(supervisor)
         reason = await supervisor.run(stop)
         log.info("stopped", reason=reason)
@@ -108,7 +110,8 @@ async def _base(settings: Settings, stack: AsyncExitStack) -> Base:
         documents=Documents(database),
         links=SignedLinks(settings.base_url, secret, clock),
         registry=registry,
-        metrics=ChannelMetrics(registry),
+        metrics=Metrics(registry),
+        channel_metrics=ChannelMetrics(registry),
     )
 
 
@@ -120,6 +123,7 @@ async def _services(base: Base, chain: Chain | None, vitals: Vitals, stack: Asyn
     source = TimetableSource(database, clock, gazetteer)
     facts, jobs = ChatFacts(base.inbox), Jobs(database, clock)
     explorer_url = chain.explorer_url if chain else _no_explorer
+    metrics = BusinessMetrics(base.registry)
     fulfilment = Fulfilment(
         database=database,
         clock=clock,
@@ -130,12 +134,13 @@ async def _services(base: Base, chain: Chain | None, vitals: Vitals, stack: Asyn
         chain=chain.indexer if chain else None,
         network=base.settings.circle_layer_network_name,
         explorer_url=explorer_url,
+        metrics=metrics,
     )
     jobs.register(FULFIL, fulfilment.run)
     await jobs.prepare()
 
     methods = methods_of(chain)
-    news = PaymentNews(facts, jobs, clock)
+    news = PaymentNews(facts, jobs, clock, metrics)
     evidence = Evidence(clock, news)
     timer = PaymentTimer(database, methods, evidence, news, clock)
     checkout = Checkout(methods, evidence, clock, ids, timer.wake)
@@ -153,10 +158,11 @@ async def _services(base: Base, chain: Chain | None, vitals: Vitals, stack: Asyn
         jobs,
         timer,
         SearchService(database, clock, source, facts, cache),
-        InboxWorker(database, clock, base.inbox, topic=CHAT, handler=agent.handle),
+        InboxWorker(database, clock, base.inbox, topic=CHAT, handler=agent.handle, metrics=base.metrics),
         Upkeep(database, base.inbox, base.outbox, clock),
     ]
     if chain is not None:
+        watch_chain(base.registry, chain.indexer)
         services += [chain.service, ChainEvidence(database, chain.indexer, evidence)]
     services += await _telegram(base, stack)
     whatsapp, whatsapp_services = _whatsapp(base)
@@ -185,9 +191,9 @@ async def _telegram(base: Base, stack: AsyncExitStack) -> list[Service]:
     token = base.settings.telegram_bot_token.get_secret_value()
     client = await stack.enter_async_context(TelegramClient.open(token, base.settings.telegram_api_base_url))
     poller = TelegramPoller(
-        client, base.database, base.inbox, base.outbox, base.clock, base.leases, base.metrics, commands=COMMANDS
+        client, base.database, base.inbox, base.outbox, base.clock, base.leases, base.channel_metrics, commands=COMMANDS
     )
-    sender = TelegramSender(client, base.documents, base.clock, base.metrics)
+    sender = TelegramSender(client, base.documents, base.clock, base.channel_metrics)
     return [poller, _courier(base, Channel.TELEGRAM, sender, TELEGRAM_RATES)]
 
 
@@ -203,7 +209,7 @@ def _whatsapp(base: Base) -> tuple[WhatsAppWebhook | None, list[Service]]:
         base.outbox,
         windows,
         base.clock,
-        base.metrics,
+        base.channel_metrics,
         auth_token=auth_token,
         public_url=settings.base_url,
     )
@@ -216,13 +222,21 @@ def _whatsapp(base: Base) -> tuple[WhatsAppWebhook | None, list[Service]]:
         base_url=settings.twilio_api_base_url,
     )
     sender = WhatsAppSender(
-        messages, windows, base.links, base.clock, base.metrics, template_sid=settings.whatsapp_template_sid
+        messages, windows, base.links, base.clock, base.channel_metrics, template_sid=settings.whatsapp_template_sid
     )
     return webhook, [_courier(base, Channel.WHATSAPP, sender, ChannelRates())]
 
 
 def _courier(base: Base, channel: Channel, sender: Sender, rates: ChannelRates) -> Courier:
-    return Courier(base.database, base.clock, base.outbox, channel=channel, deliver=deliver_by(sender), rates=rates)
+    return Courier(
+        base.database,
+        base.clock,
+        base.outbox,
+        channel=channel,
+        deliver=deliver_by(sender),
+        rates=rates,
+        metrics=base.metrics,
+    )
 
 
 def _no_explorer(_tx_hash: str) -> None:

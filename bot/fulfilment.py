@@ -12,6 +12,7 @@ from bot.conversation.facts import ChatFacts
 from bot.documents import Document, Documents
 from bot.flights.codec import dump, load
 from bot.flights.model import FlightSource, Offer, OfferGone, Order, OrderState
+from bot.metrics import BusinessMetrics
 from bot.tickets.paper import render_ticket
 from bot.tickets.ticket import Receipt, Ticket
 from bot.web.links import SignedLinks
@@ -46,6 +47,7 @@ class Fulfilment:
         chain: ChainWatch | None,
         network: str,
         explorer_url: Callable[[str], str | None],
+        metrics: BusinessMetrics,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -56,6 +58,7 @@ class Fulfilment:
         self._chain = chain
         self._network = network
         self._explorer_url = explorer_url
+        self._metrics = metrics
 
     async def run(self, job: Job, payload: dict[str, Any]) -> None:
         """Order, then papers. A fare that is gone ends in words to the traveller, never in silence."""
@@ -84,6 +87,7 @@ class Fulfilment:
             if await booking_store.mark_refused(tx, booking_id):
                 await audit.record(tx, self._clock.now(), "fulfilment", "booking_refused", booking_id, {"why": why})
                 await self._facts.ticketing_failed(tx, booking, why)
+                tx.after_commit(self._metrics.bookings.labels("refused").inc)
         log.error("booking_refused", payment_id=booking.payment_id, booking_id=booking_id, why=why)
 
     async def papers(self, booking_id: str, ordered: dict[str, Any]) -> None:
@@ -108,6 +112,7 @@ class Fulfilment:
             assert ticketed is not None
             await audit.record(tx, now, "fulfilment", "booking_ticketed", booking_id, {"order": order.id})
             await self._facts.ticketed(tx, ticketed, papers)
+            tx.after_commit(self._metrics.bookings.labels("ticketed").inc)
         log.info("booking_ticketed", payment_id=booking.payment_id, booking_id=booking_id, tickets=len(papers))
 
     async def _tickets(self, booking: Booking, order: Order) -> list[Ticket]:

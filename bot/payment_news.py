@@ -5,6 +5,7 @@ import structlog
 from bot import booking_store
 from bot.conversation.facts import ChatFacts
 from bot.fulfilment import FULFIL
+from bot.metrics import BusinessMetrics
 from payments.payment import Payment, State
 from payments.treasury import audit
 from runtime.clock import Clock
@@ -17,16 +18,19 @@ log = structlog.get_logger()
 class PaymentNews:
     """The payments' observer. All of it is in the transaction of the change."""
 
-    def __init__(self, facts: ChatFacts, jobs: Jobs, clock: Clock) -> None:
+    def __init__(self, facts: ChatFacts, jobs: Jobs, clock: Clock, metrics: BusinessMetrics) -> None:
         self._facts = facts
         self._jobs = jobs
         self._clock = clock
+        self._metrics = metrics
 
     async def changed(self, tx: Transaction, before: Payment, after: Payment, reason: str) -> None:
         if before.opened_at is None and after.opened_at is not None:
             await self._facts.payment_opened(tx, after)
             return
         await self._facts.payment_changed(tx, before, after)
+        if after.state is not before.state:
+            tx.after_commit(lambda: self._metrics.payments.labels(after.method, after.state).inc())
         if after.is_paid and not before.is_paid:
             await self._fulfil(tx, after)
         if after.state is State.REVERSED:

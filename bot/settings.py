@@ -149,6 +149,11 @@ class Settings(BaseSettings):
         return tuple(dict.fromkeys((*first, *self.circle_layer_rpc_urls)))
 
     @property
+    def variables_set(self) -> list[str]:
+        """The names that were given, in the environment or in .env."""
+        return sorted(name.upper() for name in self.model_fields_set)
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """Values that must never be seen in a log."""
         held = (

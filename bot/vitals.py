@@ -1,8 +1,7 @@
 """How the process does, for GET /health: each part's state as its supervisor sees it, and the chain's own."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
-from bot.settings import variable_names
 from bot.web.health import HealthReport, PartHealth
 from indexer.indexer import Indexer
 from runtime.clock import Clock
@@ -12,10 +11,10 @@ from runtime.services import State, Supervisor
 class Vitals:
     """Is asked by the web edge, so it is made before the supervisor that it asks."""
 
-    def __init__(self, clock: Clock, indexer: Indexer | None, environment: Mapping[str, str]) -> None:
+    def __init__(self, clock: Clock, indexer: Indexer | None, variables: Sequence[str]) -> None:
         self._clock = clock
         self._indexer = indexer
-        self._variables = [name for name in variable_names() if environment.get(name)]
+        self._variables = variables
         self._supervisor: Supervisor | None = None
 
     def watch(self, supervisor: Supervisor) -> None:

@@ -70,7 +70,7 @@ def understand(
     understood = replace(understood, intents=wish.intents, choice=wish.choice, change=change)
     if expecting is not None and understood.is_empty and text.strip():
         understood = replace(understood, problems=(_not_understood(outline, expecting),))
-    return understood
+    return replace(understood, problems=tuple(_closed(problem, gazetteer) for problem in understood.problems))
 
 
 def _is_of_trip(piece: Piece) -> bool:
@@ -100,6 +100,11 @@ def _change(outline: Outline, understood: Understanding) -> Slot | None:
     if outline.slot_named is not None:
         return outline.slot_named
     return understood.found[0].slot if len(understood.found) == 1 else None
+
+
+def _closed(problem: Problem, gazetteer: Gazetteer) -> Problem:
+    closed = problem.kind is ProblemKind.UNKNOWN_PLACE and gazetteer.is_closed(problem.words)
+    return replace(problem, kind=ProblemKind.CLOSED_AIRPORT) if closed else problem
 
 
 def _not_understood(outline: Outline, expecting: Slot) -> Problem:

@@ -51,6 +51,7 @@ class PlaceData:
     city_aliases: Mapping[str, str]  # folded name: code of the metropolitan area, or of the city's airport
     airport_aliases: Mapping[str, str]  # folded name: code of the airport
     countries: Mapping[str, str]  # folded name: ISO 3166 alpha-2
+    closed: frozenset[str]  # folded names and codes of airports that are no more
     states: Mapping[str, str]  # abbreviation of a US state: its name
 
 
@@ -76,6 +77,7 @@ def read_places() -> PlaceData:
         city_aliases=own["city_aliases"],
         airport_aliases=own["airport_aliases"],
         countries=own["countries"],
+        closed=frozenset(own["closed"]["names"]),
         states=own["states"],
     )
 

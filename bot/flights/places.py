@@ -13,6 +13,7 @@ from bot.flights.place_sources import PlaceData, read_places
 
 __all__ = ["Area", "Gazetteer", "MatchKind", "PlaceMatch"]
 
+_LONGEST_TYPO = 40
 _SHORTEST_TYPO = 4  # letters; with three, every word is near some name
 
 
@@ -23,6 +24,7 @@ class Gazetteer:
         self._airports = {code: source.airport for code, source in data.airports.items()}
         self._subdivisions = {code: fold(source.subdivision) for code, source in data.airports.items()}
         self._states = {short.casefold(): fold(name) for short, name in data.states.items()}
+        self._closed = data.closed
         self._index = index
         self._typo_targets = _by_length_and_letter(index.names)
         self.max_words = max(len(name.split()) for name in index.names)
@@ -79,6 +81,10 @@ class Gazetteer:
                 return found
         return ()
 
+    def is_closed(self, text: str) -> bool:
+        """Whether ``text`` names an airport that is no more (Tegel)."""
+        return fold(text) in self._closed
+
     def within(self, matches: Iterable[PlaceMatch], qualifier: str) -> tuple[PlaceMatch, ...]:
         """Those of the matches that lie in the country, state or region that ``qualifier`` (folded) names."""
         area = self._index.areas.get(qualifier)
@@ -104,7 +110,7 @@ class Gazetteer:
         One edit in names of four and five letters, two in longer ones, three from twelve on; a swap of neighbours is
         one edit. Where the first letter is wrong, nothing else may be.
         """
-        if not _SHORTEST_TYPO <= len(name) <= 40:
+        if not _SHORTEST_TYPO <= len(name) <= _LONGEST_TYPO or name in self._closed:
             return []
         found: dict[Place, PlaceMatch] = {}
         for target, allowed in self._typo_candidates(name):

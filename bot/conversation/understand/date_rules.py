@@ -13,6 +13,7 @@ from bot.conversation.understand.dates import (
     Stay,
     Weekday,
     Weekend,
+    WeekOfMonth,
     Which,
     WholeMonth,
 )
@@ -36,6 +37,12 @@ def _written(match: Match) -> DayMonth | None:
     if match.captures[-1][0] is Kind.DAY and match.followed_by(*_COUNTED):
         return None
     return DayMonth(day, month, year, match.get(Kind.WEEKDAY))
+
+
+def _no_such_day(match: Match) -> DayMonth | None:
+    """``32 december``: to be named as no date."""
+    day = match.number(Kind.DIGITS)
+    return DayMonth(day, match.number(Kind.MONTH)) if 31 < day < 100 else None
 
 
 def _day_first(match: Match) -> DayMonth | None:
@@ -165,6 +172,17 @@ def _holiday(match: Match) -> DayMonth | None:
     return DayMonth(int(digits[2:]), int(digits[:2]), match.get(Kind.YEAR)) if _stands_alone(match) else None
 
 
+def _day_of_this_or_next_month(match: Match) -> BareDay:
+    return BareDay(match.number(Kind.ORDINAL, Kind.DAY), ahead=1 if match.has(Kind.NEXT) else 0)
+
+
+def _week_of_month(match: Match) -> WeekOfMonth | None:
+    week = match.number(Kind.ORDINAL)
+    if match.number(Kind.UNIT) != 7 or not 1 <= week <= 5:
+        return None
+    return WeekOfMonth(week, WholeMonth(match.number(Kind.MONTH), match.get(Kind.YEAR)))
+
+
 def _part_of_month_named(match: Match) -> PartOfMonth:
     return PartOfMonth(match.number(Kind.PART), WholeMonth(match.number(Kind.MONTH), match.get(Kind.YEAR)))
 
@@ -179,6 +197,7 @@ DATE_RULES: tuple[Rule[When], ...] = (
     rule("ON? WEEKDAY? COMMA? ON? THE? ORDINAL|DAY OF? MONTH", _written),
     rule("ON? WEEKDAY? COMMA? ON? THE? ORDINAL|DAY +DASH MONTH +DASH YEAR|YEAR2", _written),
     rule("ON? WEEKDAY? COMMA? ON? THE? DAY +DOT OF? MONTH COMMA? YEAR?", _written),
+    rule("DIGITS OF? MONTH", _no_such_day),
     rule("ON? WEEKDAY? COMMA? MONTH THE? ORDINAL|DAY COMMA? YEAR?", _written),
     # in digits
     rule("YEAR +DASH|SLASH|DOT +DIGITS +DASH|SLASH|DOT +DIGITS", _iso),
@@ -192,6 +211,7 @@ DATE_RULES: tuple[Rule[When], ...] = (
     rule("ON? WEEKDAY? COMMA? ON? THE? ORDINAL", _spelled_ordinal),
     rule("ON? WEEKDAY? COMMA? ON? THE DAY", _bare_day),
     rule("ON DAY", _bare_day),
+    rule("ON? THE? ORDINAL|DAY OF? NEXT|THIS MONTH_UNIT", _day_of_this_or_next_month),
     # relative to today
     rule("DAY_OFFSET", _today_or_so),
     rule("IN|OF NUMBER|A UNIT", _in_days),
@@ -223,7 +243,9 @@ DATE_RULES: tuple[Rule[When], ...] = (
     rule("OF|NEXT|THIS? MONTH YEAR?", _named_month),
     rule("PART OF? THE|NEXT? MONTH YEAR?", _part_of_month_named),
     rule("ON? THE? PART OF? THE|THIS|NEXT? MONTH_UNIT", _part_of_this_or_next_month),
+    rule("ON? THE? ORDINAL UNIT OF? MONTH YEAR?", _week_of_month),
     rule("ON? HOLIDAY YEAR?", _holiday),
+    rule("AFTER HOLIDAY", lambda match: WholeMonth(int(match.text(Kind.HOLIDAY)[:2]))),
     # stays
     rule("FOR? NUMBER|A UNIT", _stay),
     rule("FOR UNIT", _stay),

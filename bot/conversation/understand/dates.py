@@ -41,6 +41,7 @@ class BareDay:
 
     day: int
     weekday: int | None = None
+    ahead: int | None = None  # months from this one: "the 25th of next month"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,14 @@ class PartOfMonth:
     """``end of march``: ``day`` is 1, 15 or 31, at most the month's last."""
 
     day: int
+    month: WholeMonth
+
+
+@dataclass(frozen=True, slots=True)
+class WeekOfMonth:
+    """``the first week of june``: seven days to choose from."""
+
+    week: int
     month: WholeMonth
 
 
@@ -92,8 +101,18 @@ class NextWeek:
 
 
 DateExpression = (
-    DayMonth | BareDay | WholeMonth | PartOfMonth | Weekday | FromToday | AfterDeparture | Weekend | NextWeek
+    DayMonth
+    | BareDay
+    | WholeMonth
+    | PartOfMonth
+    | WeekOfMonth
+    | Weekday
+    | FromToday
+    | AfterDeparture
+    | Weekend
+    | NextWeek
 )
+VAGUE = (WholeMonth, WeekOfMonth, Weekend, NextWeek)  # a more exact date beside one says which day of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +153,16 @@ def resolve(expression: DateExpression, today: date, depart: date | None = None)
     match expression:
         case DayMonth():
             return _day_month(expression, today, start)
+        case BareDay(day=day, ahead=int(ahead)):
+            return in_month(day, _month_start(WholeMonth(None, ahead=ahead), today), today)
         case BareDay(day=day):
             return _checked(_next_with_day(start, day), today)
         case WholeMonth():
             return Resolved(month=_month_start(expression, today))
         case PartOfMonth(day=day, month=month):
             return _part_of_month(day, _month_start(month, today), today)
+        case WeekOfMonth(week=week, month=month):
+            return _week_of_month(week, _month_start(month, today), today)
         case Weekday():
             return _weekday(expression, today, depart)
         case FromToday(days=days, months=months):
@@ -234,6 +257,12 @@ def _part_of_month(day: int, month: date, today: date) -> Resolved:
     if found < today and (month.year, month.month) == (today.year, today.month):
         return Resolved(month=month)
     return _checked(found, today)
+
+
+def _week_of_month(week: int, month: date, today: date) -> Resolved:
+    first = month + timedelta(days=7 * (week - 1))
+    days = (first + timedelta(days=offset) for offset in range(7))
+    return Resolved(candidates=tuple(day for day in days if day >= today and day.month == month.month), month=month)
 
 
 def _weekday(said: Weekday, today: date, depart: date | None) -> Resolved:

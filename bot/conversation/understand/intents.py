@@ -63,7 +63,7 @@ def read_intents(line: Sequence[Lexeme], has_slots: bool) -> Wish:
     elif rest and rest[0].has(Kind.NO) and _denies(line, rest[0]):
         found.add(Intent.NO)
     if not has_slots:
-        found.update(_whole(rest))
+        found.update(_whole(rest) or (_whole(rest[1:]) if found & {Intent.YES, Intent.NO} else ()))
         choice = _choice(rest)
         if choice is not None:
             return Wish(frozenset({*found, Intent.CHOOSE} - {Intent.NO}), choice)

@@ -103,7 +103,7 @@ class Spotter:
         return None
 
     def unknown(self, at: int) -> Mention:
-        """The unknown words from here on, as a place that there is not."""
+        """The unknown words from here on, as a place that there is not, or no more."""
         end = at + 1
         while end < len(self._line) and end - at < 4 and self._line[end].is_unknown_word:
             end += 1

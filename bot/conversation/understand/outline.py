@@ -186,11 +186,18 @@ class _Reader:
         placed = any(isinstance(piece.what, Places) for piece in self._pieces)
         if self._changing and not self._is_date(at + 1):
             self._slot(Slot.RETURN)
-        elif (lexeme.has(Kind.ROUND_TRIP) and not self._is_date(at + 1)) or (routed and not placed):
+        elif (
+            (lexeme.has(Kind.ROUND_TRIP) and not self._is_date(at + 1)) or (routed and not placed) or self._is_kind(at)
+        ):
             self._add(Direction(one_way=False), at, at + 1)
         else:
             self._date_slot = Slot.RETURN
             self._returning = placed
+
+    def _is_kind(self, at: int) -> bool:
+        """``Vienna-Istanbul return, 5.12. – 9.12.``: the kind of trip, followed by both of its dates."""
+        comma = at + 1 < len(self._line) and self._line[at + 1].has(Kind.COMMA)
+        return comma and sum(1 for start in self._nodes if start > at and self._is_date(start)) >= 2
 
     def _leave(self, at: int) -> None:
         self._date_slot = Slot.DEPART

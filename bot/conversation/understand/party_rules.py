@@ -53,7 +53,11 @@ def _several_aged(match: Match) -> People | None:
 
 
 def _companions(match: Match) -> People:
-    for_others = match.line[match.start].has(Kind.FOR) or (match.before is not None and match.before.has(Kind.FOR))
+    for_others = (
+        match.line[match.start].has(Kind.FOR)
+        or (match.before is not None and match.before.has(Kind.FOR))
+        or match.followed_by(Kind.AGED)  # "my parents are flying"
+    )
     adults = _number(match) if match.has(Kind.FRIENDS) else match.number(Kind.COMPANION)
     return People(companions=adults, for_others=for_others)
 
@@ -112,6 +116,7 @@ WHO_RULES: tuple[Rule[Who], ...] = (
     rule("ADULT COLON? NUMBER", _adults_after),
     rule("NUMBER|A MORE ADULT|PERSON", lambda match: People(persons=_number(match), more=True)),
     rule("NUMBER PERSON", _persons),
+    rule("PERSON COLON NUMBER", lambda match: None if match.followed_by(*_OTHER_NUMBERS) else _persons(match)),
     rule("GROUP OF NUMBER PERSON?", _persons),
     rule("FOR NUMBER", _persons_alone),
     rule("WE_ARE NUMBER", _persons_alone),
