@@ -44,7 +44,7 @@ __all__ = [
     "understand",
 ]
 
-_LONGEST_MESSAGE = 4096  # Telegram's and WhatsApp's limit; what is beyond was not written by hand
+_LONGEST_MESSAGE = 1000  # characters; a request is a few sentences, and reading holds everybody else up
 
 
 def understand(

@@ -98,7 +98,11 @@ class Gazetteer:
 
     def area(self, text: str) -> Area | None:
         """The country, or US state, that ``text`` names, if it names one."""
-        return self._index.areas.get(fold(text))
+        return self.area_named(fold(text))
+
+    def area_named(self, name: str) -> Area | None:
+        """The same for a folded name."""
+        return self._index.areas.get(name)
 
     def is_qualifier(self, name: str) -> bool:
         """Whether a folded name can follow a city's name: a country, a state or its abbreviation."""

@@ -11,6 +11,7 @@ from bot.conversation.understand.model import Intent
 from bot.conversation.understand.tokens import Lexeme
 
 _LARGEST_CHOICE = 99
+_MOST_WORDS = 12  # of a message that is one wish
 
 # Where the message is nothing else, but for polite words and signs.
 _WHOLE = {
@@ -82,6 +83,8 @@ def _denies(line: Sequence[Lexeme], no: Lexeme) -> bool:
 
 def _whole(words: Sequence[Lexeme]) -> set[Intent]:
     """Every intent that the message, without polite words, is one phrase of."""
+    if len(words) > _MOST_WORDS:
+        return set()
     for at, lexeme in enumerate(words):
         others = [*words[:at], *words[at + 1 :]]
         intents = {intent for kind, intent in _WHOLE.items() if lexeme.has(kind)}

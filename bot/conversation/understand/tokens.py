@@ -132,7 +132,7 @@ def _place_phrase(tokens: Sequence[Token], at: int, phrase_end: int, gazetteer: 
     for end, phrase in reversed(_phrases_from(tokens, at, gazetteer.max_words)):
         if end <= phrase_end or " " not in phrase:
             return None
-        places, area = gazetteer.named(phrase), gazetteer.area(phrase)
+        places, area = gazetteer.named(phrase), gazetteer.area_named(phrase)
         if area is not None or (places and places[0].weight >= 2):
             return _joined(tokens[at:end], phrase, {}, places, area)
     return None
@@ -181,7 +181,7 @@ def _single(token: Token, lexicon: Lexicon, gazetteer: Gazetteer | None, shoutin
         meanings=meanings,
         places=gazetteer.named(token.text) if gazetteer else (),
         code=gazetteer.coded(token.text) if gazetteer and token.raw.isascii() else None,
-        area=gazetteer.area(token.text) if gazetteer else None,
+        area=gazetteer.area_named(token.text) if gazetteer else None,
         is_upper=token.raw.isupper() and not shouting,
         is_capitalised=token.raw[0].isupper() and not shouting,
         is_word=True,
