@@ -52,12 +52,10 @@ def qr_caption(payment: Payment) -> Text:
 
 
 def progress(payment: Payment, facts: PayingFacts) -> Text:
+    """Said again at each confirmation, so it is short."""
     counted = min(payment.confirmations, facts.confirmations)
-    return lines(
-        f"I see your payment of {payment.quote.coin.text(payment.received)}. "
-        f"{counted} of {facts.confirmations} confirmations.",
-        transactions(payment, facts),
-    )
+    received = payment.quote.coin.text(payment.received)
+    return text(f"I see your payment of {received}. {counted} of {facts.confirmations} confirmations.")
 
 
 def confirmed(payment: Payment, facts: PayingFacts) -> Text:
@@ -84,12 +82,17 @@ def overpaid(payment: Payment) -> str:
 
 
 def underpaid(payment: Payment) -> Text:
-    coin = payment.quote.coin
     return text(
-        f"I received {coin.text(payment.received)} of {coin.text(payment.due)}. Please send the remaining ",
-        bold(coin.text(payment.missing)),
+        f"I received {_part(payment)}. Please send the remaining ",
+        bold(payment.quote.coin.text(payment.missing)),
         f" to the same address before {clock_time(payment.expires_at)}.",
     )
+
+
+def _part(payment: Payment) -> str:
+    """``0.60 of 1.00 CLAYER``."""
+    coin = payment.quote.coin
+    return f"{coin.text(payment.received).removesuffix(f' {coin.symbol}')} of {coin.text(payment.due)}"
 
 
 def taken_back() -> str:
@@ -100,11 +103,10 @@ def taken_back() -> str:
 
 
 def expired(payment: Payment) -> Text:
-    coin = payment.quote.coin
     if payment.received:
         return text(
-            f"The time to pay is up. I received {coin.text(payment.received)} of {coin.text(payment.due)}; it is kept "
-            f"safe and recorded as yours, with payment {payment.id}. Please do not send more to that address."
+            f"The time to pay is up. I received {_part(payment)}; it is kept safe and recorded as yours, with payment "
+            f"{payment.id}. Please do not send more to that address."
         )
     return text(
         "The time to pay is up, and nothing had arrived. Please do not send anything to that address any more. "
