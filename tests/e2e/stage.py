@@ -28,14 +28,24 @@ class Stage:
         self.folder = folder
         self.variables = variables
         self._daemon: DaemonProcess | None = None
+        self._changing = asyncio.Lock()
 
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, folder: Path, *, database_url: str | None = None, block_time: float = BLOCK_TIME
+        cls,
+        folder: Path,
+        *,
+        database_url: str | None = None,
+        block_time: float | None = BLOCK_TIME,
+        chain_state: Path | None = None,
     ) -> AsyncIterator["Stage"]:
-        """The world and the chain run, the daemon does not yet. ``database_url``: by default SQLite in ``folder``."""
-        async with Anvil.start(block_time=block_time) as anvil, World.start() as world:
+        """The world and the chain run, the daemon does not yet. ``database_url``: by default SQLite in ``folder``.
+
+        ``block_time`` None: a block for each transaction, and those that the test mines. ``chain_state``: a file from
+        which the chain goes on after its node was killed.
+        """
+        async with Anvil.start(block_time=block_time, state_file=chain_state) as anvil, World.start() as world:
             variables = configuration(world, anvil, port=_steady_port(), folder=folder)
             if database_url is not None:
                 variables["DATABASE_URL"] = database_url
@@ -55,15 +65,25 @@ class Stage:
 
     async def start_daemon(self, *, ready: bool = True) -> None:
         """Start it, or start it again: on the same port and the same database. ``ready``: wait until it is."""
+        async with self._changing:
+            await self._start()
+        if ready:
+            await self.daemon.wait_until_ready()
+
+    async def _start(self) -> None:
         assert self._daemon is None, "the daemon runs already"
         self._daemon = await DaemonProcess.spawn(self.variables, self.folder)
-        if ready:
-            await self._daemon.wait_until_ready()
 
     async def kill_daemon(self) -> None:
         """kill -9, by its process id."""
         daemon, self._daemon = self.daemon, None
         await daemon.kill()
+
+    async def replace_daemon(self) -> None:
+        """kill -9, and another one is started at once; it may not be ready yet, so the next may kill it early."""
+        async with self._changing:
+            await self.kill_daemon()
+            await self._start()
 
     async def stop_daemon(self) -> int:
         """SIGTERM; the exit code. Killed (-9) where it does not go within the time it promises."""
@@ -108,7 +128,7 @@ async def until(condition: Callable[[], Awaitable[bool]], *, within: float, what
             while True:
                 if await condition():
                     return
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.02)
     except TimeoutError:
         raise AssertionError(f"{what}: not within {within:g} s") from None
 
