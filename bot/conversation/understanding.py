@@ -62,6 +62,8 @@ def understand(
     were shown, the choice is what is meant.
     """
     known = known or TripDraft()
+    if expecting in (Slot.ORIGIN, Slot.DESTINATION):
+        text = _labelled_code(text, gazetteer) or text
     outline = read_outline(text[:_LONGEST_MESSAGE], load_lexicon(language), gazetteer, expecting)
     wish = read_intents(outline.line, has_slots=any(_is_of_trip(piece) for piece in outline.pieces))
     _read_short_answer(outline, wish, expecting)
@@ -71,6 +73,15 @@ def understand(
     if expecting is not None and understood.is_empty and text.strip():
         understood = replace(understood, problems=(_not_understood(outline, expecting),))
     return replace(understood, problems=tuple(_closed(problem, gazetteer) for problem in understood.problems))
+
+
+def _labelled_code(text: str, gazetteer: Gazetteer) -> str | None:
+    """Only the code, where it stood, of a place's label sent back as the answer: ``Mili Island (MIJ)``."""
+    label = text.rstrip()
+    code = label[-4:-1]
+    if label[-5:-4] != "(" or label[-1:] != ")" or not code.isupper() or gazetteer.coded(code) is None:
+        return None
+    return " " * (len(label) - 4) + code
 
 
 def _is_of_trip(piece: Piece) -> bool:

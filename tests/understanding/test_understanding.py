@@ -229,6 +229,24 @@ def test_what_is_ambiguous_is_asked_with_the_places_or_days_to_choose_from(booke
     assert (weekend.slot, weekend.dates) == (Slot.DEPART, (date(2026, 11, 21), date(2026, 11, 22)))
 
 
+@pytest.mark.parametrize("area", ["France", "United States", "United Kingdom", "Australia", "Turkey", "China", "Texas"])
+def test_a_place_offered_as_a_button_is_understood_when_it_comes_back(gazetteer: Gazetteer, area: str) -> None:
+    found = gazetteer.area(area)
+    assert found is not None
+    for city in found.cities:
+        for words in (city.label, city.name if len(city.airports) > 1 else city.code):
+            traveller = Traveller(gazetteer)
+            traveller.says(words, expecting=Slot.DESTINATION)
+            assert traveller.draft.destination == city, words
+
+
+@pytest.mark.parametrize("code", ["PER", "MRS", "SAT", "GOA", "MAR"])
+def test_a_code_that_is_also_a_word_answers_where(traveller: Traveller, code: str) -> None:
+    traveller.says(code, expecting=Slot.ORIGIN)
+    assert traveller.draft.origin is not None
+    assert traveller.draft.origin.code == code
+
+
 def test_a_month_alone_is_completed_by_the_day(traveller: Traveller) -> None:
     traveller.says("in march", expecting=Slot.DEPART)
     assert traveller.draft.depart is None

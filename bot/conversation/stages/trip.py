@@ -87,7 +87,9 @@ def take_over(session: Session, turn: Turn, context: Context) -> Step:
 
 def _ask_about(session: Session, unclear: Ambiguity, wrong: Text) -> Step:
     asking = replace(session.at(Stage.TRIP), asking=unclear.slot)
-    options = [Option(place.label, f"say:{place.code}") for place in unclear.places[:PLACES_SHOWN]]
+    # A code alone can be one airport of several ("IST"): a city with several is said by its name.
+    places = unclear.places[:PLACES_SHOWN]
+    options = [Option(p.label, f"say:{p.name if len(p.airports) > 1 else p.code}") for p in places]
     if unclear.slots and unclear.dates:
         words = {Slot.DEPART: "leave", Slot.RETURN: "back"}
         options = [

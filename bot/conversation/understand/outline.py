@@ -116,11 +116,19 @@ class _Reader:
         at = 0
         while at < len(self._line):
             node = self._nodes.get(at)
-            at = self._node(node) if node is not None else self._cue(at) or self._place(at) or self._other(at)
+            if self._is_code_asked_for(at):
+                at = self._place(at) or self._other(at)
+            else:
+                at = self._node(node) if node is not None else self._cue(at) or self._place(at) or self._other(at)
         trip = [piece for piece in self._pieces if not (isinstance(piece.what, Places) and piece.what.tentative)]
         if not trip and len(self._line) > 2:
             self._pieces.clear()
         return self._outline
+
+    def _is_code_asked_for(self, at: int) -> bool:
+        """``SAT`` as the whole answer to "where?" is San Antonio."""
+        lexeme = self._line[at]
+        return self._expecting in (Slot.ORIGIN, Slot.DESTINATION) and lexeme.is_upper and len(self._line) == 1
 
     def _add(self, what: What, start: int, end: int, slot: Slot | None = None) -> int:
         self._pieces.append(Piece(what, start, end, slot, self._negated))

@@ -86,7 +86,7 @@ def lexemes(text: str, lexicon: Lexicon, gazetteer: Gazetteer | None) -> list[Le
     Without a gazetteer nothing is a place.
     """
     tokens = tokenize(text)
-    shouting = text.isupper()
+    shouting = text.isupper() and sum(1 for token in tokens if token.is_word) > 1
     found: list[Lexeme] = []
     at = 0
     while at < len(tokens):
