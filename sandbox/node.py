@@ -1,5 +1,7 @@
 """A node's JSON-RPC, as tests and scripts speak it: one call at a time, plain values in and out."""
 
+import asyncio
+import contextlib
 import itertools
 from typing import Any
 
@@ -26,6 +28,7 @@ class Node:
         self._http_url = http_url
         self._http = http
         self._ids = itertools.count(1)
+        self._sending = asyncio.Lock()
 
     @property
     def http_url(self) -> str:
@@ -37,7 +40,9 @@ class Node:
         Raises RpcError, NotANode, or aiohttp.ClientError and TimeoutError where no answer comes.
         """
         call = {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": params}
-        async with self._http.post(self.http_url, json=call) as response:
+        # Anvil gives two transactions of an account that come at the same moment the same nonce, and refuses one.
+        turn = self._sending if method == "eth_sendTransaction" else contextlib.nullcontext()
+        async with turn, self._http.post(self.http_url, json=call) as response:
             try:
                 answer = await response.json(content_type=None)
                 if error := answer.get("error"):
