@@ -244,5 +244,5 @@ async def halted(stage: Stage) -> bool:
     except OSError:  # it is still starting
         return False
     reason = parts["chain"]["halted"]
-    assert reason is None or ("28525" in reason and "CIRCLE_LAYER_CHAIN_ID" in reason), reason
+    assert reason is None or ("28525" in str(reason) and "CIRCLE_LAYER_CHAIN_ID" in str(reason)), reason
     return status == 503 and reason is not None

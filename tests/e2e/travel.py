@@ -48,9 +48,9 @@ async def hear(traveller: Traveller, words: str | re.Pattern[str], *, since: int
     return plain(await traveller.expect(says, within=WITHIN, since=since))
 
 
-def trip() -> str:
-    when = date.today() + timedelta(days=30)
-    return f"one adult Zagreb to Lisbon on {when.day} {when:%B %Y}, one way, economy"
+def trip(origin: str = "Zagreb", destination: str = "Lisbon", *, days: int = 30) -> str:
+    when = date.today() + timedelta(days=days)
+    return f"one adult {origin} to {destination} on {when.day} {when:%B %Y}, one way, economy"
 
 
 async def ask_for_trip(traveller: Traveller) -> None:
@@ -110,7 +110,7 @@ async def state_of(stage: Stage, due: Due) -> State:
     return target.state
 
 
-async def health(stage: Stage) -> tuple[int, dict[str, object]]:
+async def health(stage: Stage) -> tuple[int, dict[str, dict[str, object]]]:
     """GET /health: the status and what it tells of each part."""
     async with aiohttp.ClientSession() as http, http.get(f"{stage.variables['BASE_URL']}/health") as answer:
         body = await answer.json()
