@@ -21,6 +21,7 @@ from bot.channels.whatsapp.window import WhatsAppWindows
 from bot.conversation.agent import Agent
 from bot.conversation.facts import CHAT, ChatFacts
 from bot.conversation.phrases.common import COMMANDS
+from bot.conversation.understand.lexicon import load_lexicon
 from bot.documents import Documents
 from bot.flights.places import Gazetteer
 from bot.flights.timetable import TimetableSource
@@ -119,7 +120,7 @@ async def _services(base: Base, chain: Chain | None, vitals: Vitals, stack: Asyn
     """Every part, from the chain up to the chats."""
     database, clock, ids = base.database, base.clock, SystemIds()
     cache, cache_services = await _cache(base.settings, stack)
-    gazetteer = await asyncio.to_thread(Gazetteer.load)
+    gazetteer = await asyncio.to_thread(_load_words)
     source = TimetableSource(database, clock, gazetteer)
     facts, jobs = ChatFacts(base.inbox), Jobs(database, clock)
     explorer_url = chain.explorer_url if chain else _no_explorer
@@ -237,6 +238,12 @@ def _courier(base: Base, channel: Channel, sender: Sender, rates: ChannelRates) 
         rates=rates,
         metrics=base.metrics,
     )
+
+
+def _load_words() -> Gazetteer:
+    """What understanding needs, read before the first message."""
+    load_lexicon("en")
+    return Gazetteer.load()
 
 
 def _no_explorer(_tx_hash: str) -> None:
