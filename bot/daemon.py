@@ -145,6 +145,7 @@ async def _services(base: Base, chain: Chain | None, vitals: Vitals, stack: Asyn
     evidence = Evidence(clock, news)
     timer = PaymentTimer(database, methods, evidence, news, clock)
     checkout = Checkout(methods, evidence, clock, ids, timer.wake)
+    search = SearchService(database, clock, source, facts, cache)
     agent = Agent(
         clock=clock,
         ids=ids,
@@ -153,12 +154,13 @@ async def _services(base: Base, chain: Chain | None, vitals: Vitals, stack: Asyn
         checkout=checkout,
         gazetteer=gazetteer,
         paying=paying_facts(base.settings, checkout, explorer_url),
+        wake_search=search.wake,
     )
     services: list[Service] = [
         *cache_services,
         jobs,
         timer,
-        SearchService(database, clock, source, facts, cache),
+        search,
         InboxWorker(database, clock, base.inbox, topic=CHAT, handler=agent.handle, metrics=base.metrics),
         Upkeep(database, base.inbox, base.outbox, clock),
     ]

@@ -17,7 +17,7 @@ log = structlog.get_logger()
 
 AT_ONCE = 8
 A_MINUTE = 12  # searches a chat may make: each one costs at the source
-POLL_SECONDS = 0.25
+POLL_SECONDS = 1.0  # another process may have stored one
 KEEP = timedelta(days=2)
 
 
@@ -32,18 +32,31 @@ class SearchService:
         self._source = source
         self._facts = facts
         self._cache = cache
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """A search has been stored."""
+        self._woken.set()
 
     async def run(self) -> None:
         async with self._database.transaction() as tx:
             await store.forget_searches(tx, self._clock.now() - KEEP)
         while True:
+            self._woken.clear()
             async with self._database.snapshot() as connection:
                 waiting = await store.open_searches(connection, AT_ONCE)
             async with asyncio.TaskGroup() as group:
                 for search_id, chat, request in waiting:
                     group.create_task(self._search(search_id, chat, request))
             if not waiting:
-                await self._clock.sleep(POLL_SECONDS)
+                await self._wait()
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(POLL_SECONDS):
+                await self._woken.wait()
+        except TimeoutError:
+            return
 
     async def _search(self, search_id: str, chat: str, request: SearchRequest) -> None:
         offers, failure = await self._ask(search_id, chat, request)

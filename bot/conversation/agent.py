@@ -1,8 +1,7 @@
 """Where the conversation meets the database: a fact in, and in the same transaction the session and its effects out."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-
-from bot.tickets.qr import payment_qr
 
 from bot import booking_store
 from bot.booking import Booking, BookingState
@@ -31,6 +30,7 @@ from bot.conversation.turn import say, token
 from bot.documents import Document, Documents
 from bot.flights.model import Contact, Offer, Traveller
 from bot.flights.places import Gazetteer
+from bot.tickets.qr import payment_qr
 from payments import store as payment_store
 from payments.checkout import Checkout
 from runtime.clock import Clock, Ids
@@ -51,7 +51,7 @@ class _Chat:
 
 
 class Agent:
-    """The inbox's handler of chats. ``search_added`` wakes the service that searches."""
+    """The inbox's handler of chats. ``wake_search`` is called when a search has been stored."""
 
     def __init__(
         self,
@@ -63,6 +63,7 @@ class Agent:
         checkout: Checkout,
         gazetteer: Gazetteer,
         paying: PayingFacts,
+        wake_search: Callable[[], None],
     ) -> None:
         self._clock = clock
         self._ids = ids
@@ -71,6 +72,7 @@ class Agent:
         self._checkout = checkout
         self._gazetteer = gazetteer
         self._paying = paying
+        self._wake_search = wake_search
 
     async def handle(self, tx: Transaction, fact: Fact) -> None:
         """Answer one fact of a chat's lane."""
@@ -114,6 +116,7 @@ class Agent:
             case StartSearch():
                 now = self._clock.now()
                 await store.add_search(chat.tx, effect.search_id, str(chat.id), effect.request, now)
+                chat.tx.after_commit(self._wake_search)
             case CancelPayment():
                 await self._checkout.cancel(chat.tx, effect.payment_id)
             case ShowTrips():
