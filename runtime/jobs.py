@@ -316,9 +316,9 @@ class Jobs:
         async with _own_thread() as thread:
             await thread(lambda: DBOS.destroy(destroy_registry=True))
         self._engine.dispose()
-        await self._executors.retire()
         # The engine had made its own threads the loop's; they are gone with it.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
+        await self._executors.retire()
 
 
 @asynccontextmanager
