@@ -10,6 +10,7 @@ from scripts.demo import Booker
 from tests.e2e.books import is_settled, problems_in
 from tests.e2e.stage import Stage, plan_for_one, plan_for_two, until
 
+LENGTH = 56  # messages and edits in both conversations of an undisturbed pair of bookings
 _SHOWN = (EventKind.MESSAGE, EventKind.EDIT)
 
 

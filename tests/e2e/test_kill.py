@@ -17,10 +17,9 @@ from runtime.tables import inbox
 from sandbox.faults import Fault, FaultKind
 from scripts.daemon_process import DaemonFailed
 from scripts.demo import DemoFailed
-from tests.e2e.parties import Party, book, one_on_each_channel, what_is_wrong
+from tests.e2e.parties import LENGTH, Party, book, one_on_each_channel, what_is_wrong
 from tests.e2e.stage import Stage, until
 
-LENGTH = 56  # messages and edits in both conversations of an undisturbed booking
 SHORT = range(1, 6)
 LONG = [pytest.param(range(first, first + 5), marks=pytest.mark.long) for first in range(6, 51, 5)]
 
