@@ -65,7 +65,7 @@ def ticketing_failed(reference: str) -> str:
 
 
 def no_trips() -> str:
-    return "You have no trips yet. Where would you like to go?"
+    return "You have no paid trips yet."
 
 
 def trips(rows: list[tuple[str, str, str]]) -> Text:

@@ -22,7 +22,7 @@ def offer_list(offers: Sequence[Offer], first: int, total: int, sort: Sort) -> T
 
 
 def _whose(offer: Offer) -> str:
-    people = {1: "you", 2: "both of you"}.get(offer.party.size, f"all {offer.party.size} of you")
+    people = {1: "one traveller", 2: "both of you"}.get(offer.party.size, f"all {offer.party.size} of you")
     ways = ", there and back" if len(offer.slices) > 1 else ""
     return f"Prices are for {people}{ways}."
 
@@ -102,4 +102,4 @@ NO_MORE = "That is all there is. Here are the first ones again."
 HINT = 'Reply with a number, "fastest", "cheapest" or "more".'
 
 SEARCH_DOWN = "The flight search does not answer right now. Shall I try again?"
-TOO_MANY_SEARCHES = "That were many searches in a short time. Give me a minute, then I go on."
+TOO_MANY_SEARCHES = "That was a lot of searches in a short time. Give me a minute, then try again."

@@ -12,8 +12,13 @@ METHOD_NAMES = {Method.CLAYER: "On-chain"}
 
 
 def ask_method(trip: Text, travellers: Text, methods: tuple[Method, ...]) -> Text:
+    """Everything once more, to be checked, and the question."""
+    return paragraphs(trip, travellers, f"If that is right: {how_to_pay(methods)}")
+
+
+def how_to_pay(methods: tuple[Method, ...]) -> str:
     names = listing([f"'{METHOD_NAMES[method]}'" for method in methods], "or")
-    return paragraphs(trip, travellers, f"If that is right: how would you like to pay? {names}")
+    return f"how would you like to pay? {names}"
 
 
 NOTHING_CONFIGURED = "Paying is not set up here yet, so I cannot book this trip. Nothing was charged."

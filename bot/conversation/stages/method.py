@@ -24,12 +24,22 @@ def prompt(session: Session, context: Context, lead: str | Text = ()) -> Step:
     assert session.offer is not None
     if not context.paying.methods:
         return Step(session, (say(paying.NOTHING_CONFIGURED),))
-    question = paying.ask_method(
-        offers.chosen(session.offer), travellers.overview(session.travellers), context.paying.methods
-    )
-    buttons = tuple(Option(paying.METHOD_NAMES[each], f"pay:{each}") for each in context.paying.methods)
-    change = (Option("Change travellers", "travellers"), Option("Other flights", "flights"))
-    return Step(session, (say(paragraphs(lead, question), buttons, change),))
+    methods = context.paying.methods
+    question = paying.ask_method(offers.chosen(session.offer), travellers.overview(session.travellers), methods)
+    return Step(session, (say(paragraphs(lead, question), *_options(methods)),))
+
+
+def _ask_again(session: Session, context: Context, lead: str) -> Step:
+    """Only the question: what it is about has just been shown."""
+    methods = context.paying.methods
+    if not methods:
+        return prompt(session, context)
+    return Step(session, (say(f"{lead} So, {paying.how_to_pay(methods)}", *_options(methods)),))
+
+
+def _options(methods: tuple[Method, ...]) -> tuple[tuple[Option, ...], ...]:
+    pay = tuple(Option(paying.METHOD_NAMES[each], f"pay:{each}") for each in methods)
+    return pay, (Option("Change travellers", "travellers"), Option("Other flights", "flights"))
 
 
 def answer(session: Session, turn: Turn, context: Context) -> Step:
@@ -40,12 +50,12 @@ def answer(session: Session, turn: Turn, context: Context) -> Step:
             method = KNOWN.get(intent)
             if method in context.paying.methods:
                 return _pay(session, method, context)
-            return prompt(session, context, paying.not_offered(name, context.paying.methods))
+            return _ask_again(session, context, paying.not_offered(name, context.paying.methods))
     if turn.only(Intent.YES) and len(context.paying.methods) == 1:
         return _pay(session, context.paying.methods[0], context)
     if turn.understood.found or turn.understood.problems or turn.understood.ambiguities:
         return trip.take_over(session, turn, context)
-    return prompt(session, context, common.NOT_UNDERSTOOD)
+    return _ask_again(session, context, common.NOT_UNDERSTOOD)
 
 
 def _pay(session: Session, method: Method, context: Context) -> Step:
