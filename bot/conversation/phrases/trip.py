@@ -1,10 +1,13 @@
 """Greeting, asking for the trip, saying it back."""
 
+import re
+
 from bot.channels.model import Text
 from bot.channels.text import bold, lines, paragraphs, text
 from bot.conversation.phrases.forms import CABINS, day, party
 from bot.conversation.understanding import Ambiguity, Problem, ProblemKind, Slot, TripDraft
 
+_PREPOSITION = re.compile(r"^(on|from|to|at|in|by)\s+", re.IGNORECASE)
 EXAMPLE = "two adults Lagos to London next Friday, back on the 12th, economy"
 
 
@@ -77,7 +80,7 @@ def changed(before: TripDraft, after: TripDraft) -> Text:
 
 def problem(what: Problem) -> str:
     """What is wrong with which words. The question that follows says what to do."""
-    words = f"“{what.words}”"
+    words = _quoted(what.words)
     return {
         ProblemKind.BAD_DATE: f"I did not understand the date {words}.",
         ProblemKind.DATE_IN_PAST: f"{words} is in the past.",
@@ -91,6 +94,11 @@ def problem(what: Problem) -> str:
         ProblemKind.NO_ADULT: "At least one adult has to fly along.",
         ProblemKind.NOT_UNDERSTOOD: "I did not understand that.",
     }[what.kind]
+
+
+def _quoted(words: str) -> str:
+    """The traveller's own words, without the preposition and the comma that stood around them."""
+    return f"“{_PREPOSITION.sub('', words.strip(' ,.;!?'))}”"
 
 
 def ambiguity(what: Ambiguity) -> str:
