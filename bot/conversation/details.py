@@ -11,7 +11,7 @@ from enum import StrEnum
 from bot.conversation.understand.births import age_on, find_birth_dates
 from bot.conversation.understand.contacts import find_emails, find_phones
 from bot.conversation.understand.lexicon import Lexicon, load_lexicon
-from bot.conversation.understand.names import LONGEST_NAME, FullName, is_name, split_name, tidy
+from bot.conversation.understand.names import LONGEST_NAME, FullName, is_name, is_talk, split_name, tidy
 from bot.flights.model import Gender, PassengerType
 from bot.flights.place_names import fold
 
@@ -205,12 +205,19 @@ class _Reader:
         if words.gender is not None:
             self._draft = replace(self._draft, gender=words.gender)
             self._found.add(Detail.GENDER)
-        is_asked = self._expecting in (None, Detail.NAME) or not self._is_named()
-        if words.named or (words.unlabelled and is_asked and self._expecting in (None, Detail.NAME)):
+        is_asked = self._expecting in (None, Detail.NAME)
+        if words.unlabelled and not words.named and (is_asked or self._is_introduction(words)):
+            if "?" in self._rest or is_talk(words.unlabelled[0]):
+                self._problem(DetailProblemKind.NOT_UNDERSTOOD, Detail.NAME, self._rest.strip(" ,"))
+                return
+            self._take_name(self._name(words))
+        elif words.named:
             self._take_name(self._name(words))
 
-    def _is_named(self) -> bool:
-        return self._known.given_name is not None and self._known.family_name is not None
+    def _is_introduction(self, words: _Words) -> bool:
+        """Everything once more, beginning with a name: it corrects the one that is known."""
+        first = words.unlabelled[0]
+        return len(self._found) > 1 and len(first) > 1 and self._text.lstrip().startswith(first[0])
 
     def _sort_words(self) -> _Words:
         sorted_words = _Words()

@@ -146,3 +146,17 @@ def test_the_age_must_fit_on_the_days_of_travel(
 def test_an_answer_to_one_question_leaves_the_name_alone() -> None:
     understood = read("Herr Schmidt said maybe", Detail.EMAIL, ADA)
     assert (understood.draft.given_name, understood.draft.family_name) == ("Ada", "Obi")
+
+
+@pytest.mark.parametrize("text", ["why do you need that?", "I don't understand", "what?", "can I change the flight"])
+def test_talk_is_not_a_name(text: str) -> None:
+    understood = read(text)
+    assert understood.draft == TravellerDraft()
+    assert [problem.kind for problem in understood.problems] == [DetailProblemKind.NOT_UNDERSTOOD]
+
+
+def test_everything_said_once_more_corrects_the_name_too() -> None:
+    wrong = TravellerDraft("Adda", "Oby")
+    text = "Ada Obi, 3 May 1990, female, ada@example.com, +2348012345678"
+    assert read(text, Detail.BORN_ON, wrong).draft == ADA
+    assert read("3 May 1990, female, I am", Detail.BORN_ON, wrong).draft.given_name == "Adda"

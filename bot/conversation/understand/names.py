@@ -17,6 +17,15 @@ _DOUBLE_FAMILY_NAMES = frozenset(
     ["歐陽", "欧阳", "司馬", "司马", "諸葛", "诸葛", "上官", "司徒", "東方", "东方", "夏侯", "皇甫"]
 )
 
+# Words of talk. One may be a name (Do, The); two make a sentence.
+_TALK = frozenset(
+    [
+        *("i", "i'm", "am", "you", "your", "my", "we", "it", "this", "that", "the", "what", "why", "how", "when"),
+        *("where", "which", "who", "is", "are", "do", "don't", "dont", "doesn't", "not", "no", "can", "could", "would"),
+        *("should", "need", "want", "understand", "know", "change", "flight", "please", "sorry", "all", "and", "wait"),
+    ]
+)
+
 
 @dataclass(frozen=True, slots=True)
 class FullName:
@@ -30,6 +39,11 @@ def is_name(text: str) -> bool:
         sign.isalpha() or sign == " " or sign in _MARKS or unicodedata.category(sign) in {"Mn", "Mc", "Cf"}
         for sign in text
     )
+
+
+def is_talk(words: list[str]) -> bool:
+    """``I don't understand``: a sentence, though it is letters only."""
+    return sum(word.casefold().replace("’", "'") in _TALK for word in words) > 1
 
 
 def tidy(words: list[str]) -> str | None:

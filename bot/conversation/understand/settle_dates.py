@@ -87,6 +87,8 @@ class DateSettler:
         return departs, returns
 
     def _slot_of_one_date(self, piece: Piece, said: DateExpression) -> Slot | None:
+        if any(other.what == Direction(one_way=True) and not other.negated for other in self._state.outline.pieces):
+            return Slot.DEPART  # also where the return was asked for: there is none
         if self._state.expecting in _DATES:
             return self._state.expecting
         if self._state.known.depart is None:
