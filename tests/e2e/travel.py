@@ -13,7 +13,7 @@ import aiohttp
 from payments.money import Coin
 from payments.payment import State
 from payments.store import target_at_address
-from sandbox.transcript import Message
+from sandbox.transcript import Event, EventKind, Message, Sender
 from sandbox.traveller import Traveller
 from tests.e2e.stage import Stage, until
 
@@ -46,6 +46,11 @@ async def hear(traveller: Traveller, words: str | re.Pattern[str], *, since: int
         return re.search(words if isinstance(words, re.Pattern) else re.escape(words), plain(message)) is not None
 
     return plain(await traveller.expect(says, within=WITHIN, since=since))
+
+
+def is_from_layover(event: Event) -> bool:
+    """A new message of the bot; edits tell nothing that needs an answer."""
+    return event.kind is EventKind.MESSAGE and event.message is not None and event.message.sender is Sender.BOT
 
 
 def trip(origin: str = "Zagreb", destination: str = "Lisbon", *, days: int = 30) -> str:
