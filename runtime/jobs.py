@@ -323,13 +323,25 @@ class Jobs:
 
 @asynccontextmanager
 async def _own_thread() -> AsyncIterator[Callable[[Callable[[], Any]], Awaitable[Any]]]:
-    """A thread that is neither the loop's nor the engine's."""
-    with ThreadPoolExecutor(max_workers=1) as executor:
+    """A thread that is neither the loop's nor the engine's.
 
-        async def run(function: Callable[[], Any]) -> Any:
-            return await asyncio.get_running_loop().run_in_executor(executor, function)
+    It cannot be cut off: who is cancelled waits for it, but never blocks the loop, for what the thread waits for (its
+    turn to write) may be held by a unit of work that only the loop can end.
+    """
+    executor = ThreadPoolExecutor(max_workers=1)
 
+    async def run(function: Callable[[], Any]) -> Any:
+        running = asyncio.get_running_loop().run_in_executor(executor, function)
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            await asyncio.wait((running,))
+            raise
+
+    try:
         yield run
+    finally:
+        executor.shutdown(wait=False)
 
 
 def _dead_letter(status: WorkflowStatus) -> DeadLetter:

@@ -259,3 +259,17 @@ async def test_a_killed_process_loses_no_job_and_repeats_no_completed_step(
     for job in jobs:
         assert sorted(taken[job, step] for step in ("first", "second", "third")) in ([1, 1, 1], [1, 1, 2])
     assert taken["3", "second"] == 2
+
+
+async def test_cancelled_while_it_waits_to_write_it_lets_the_writer_finish(database: Database) -> None:
+    jobs = Jobs(database, SystemClock())
+    await jobs.prepare()
+    async with database.transaction() as tx:
+        await tx.execute(sa.select(1))  # from here on it is our turn to write
+        starting = asyncio.create_task(jobs.run())
+        await asyncio.sleep(0.3)  # on SQLite its thread waits for us now, which nothing shows
+        starting.cancel()
+        await asyncio.sleep(0)
+    async with asyncio.timeout(20):
+        await asyncio.wait((starting,))
+    assert starting.cancelled()
