@@ -68,7 +68,7 @@ async def test_cut_at_every_commit_of_a_booking(runs: Runs, side: Side) -> None:
     commit = 1
     while await runs.book(Cut(commit, side)):
         commit += 1
-    assert commit > 50  # so many there are at least
+    assert commit > 40  # so many there are at least
 
 
 def _sample(commits: int, size: int) -> Iterator[Cut]:
