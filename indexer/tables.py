@@ -110,3 +110,15 @@ events = sa.Table(
     sa.Column("tx_hash", sa.String(66)),
     sa.Column("at", Instant, nullable=False),
 )
+
+# What operators asked to be read again. The process that holds the indexer's lease does it.
+rescans = sa.Table(
+    "chain_rescans",
+    metadata,
+    sa.Column("id", RowNumber, primary_key=True, autoincrement=True),
+    sa.Column("first", sa.BigInteger, nullable=False),
+    sa.Column("requested_at", Instant, nullable=False),
+    sa.Column("reached", sa.BigInteger),  # read again up to here, for people to see; a restart begins anew
+    sa.Column("finished_at", Instant),
+    sa.Column("report", sa.JSON),  # what came of it
+)
