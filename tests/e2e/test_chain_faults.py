@@ -1,6 +1,6 @@
 """When the chain does not go to plan, told as the traveller lives it: through the whole daemon, on a real chain."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -209,7 +209,27 @@ async def test_a_payment_sent_while_the_daemon_is_down(chain: Chain) -> None:
     await expect_ticket(traveller, paid)
 
 
-def chain_is_on_disk(chain: Chain):  # type: ignore[no-untyped-def]
+@pytest.mark.long
+async def test_money_that_comes_late(tmp_path: Path) -> None:
+    """Part of it in time, the rest after the time was up: both told, all of it recorded."""
+    async with Stage.open(tmp_path) as stage:
+        stage.variables["CIRCLE_LAYER_PAYMENT_TIMEOUT"] = "60"
+        await stage.start_daemon()
+        traveller = stage.world.telegram_user("Zoë")
+        due = await book(traveller)
+        await stage.anvil.send(due.address, 4 * ONE // 10)
+        await hear(traveller, "I received 0.40 of 1.00 CLAYER")
+        told = await traveller.expect("The time to pay is up. I received 0.40 of 1.00 CLAYER", within=90)
+        assert "recorded as yours" in told.text
+        await hear(traveller, "how would you like to pay")
+
+        await stage.anvil.send(due.address, 6 * ONE // 10)
+        assert "kept it safe" in await hear(traveller, "Your payment of 1.00 CLAYER arrived after the time was up")
+        assert await state_of(stage, due) is State.LATE
+
+
+def chain_is_on_disk(chain: Chain) -> Callable[[], Awaitable[bool]]:
+    """Whether the node has written its state since now."""
     written = chain.stage.folder / "chain.json"
     before = written.stat().st_mtime_ns if written.exists() else 0
 
