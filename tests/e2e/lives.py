@@ -78,10 +78,9 @@ class Delivered:
         return words
 
     @property
-    def repeats(self) -> int:
-        """How often a letter that is no state of a slot was delivered once more."""
-        times = Counter(letter.id for letter in self.letters if letter.slot is None)
-        return times.total() - len(times)
+    def times(self) -> Counter[int]:
+        """How often each letter came, those left out that only bring a message up to date."""
+        return Counter(letter.id for letter in self.letters if letter.slot is None)
 
     @property
     def tickets(self) -> list[str]:
