@@ -37,7 +37,7 @@ def instructions(payment: Payment, facts: PayingFacts, now: datetime) -> Text:
     left = plain_length(payment.expires_at - now)
     return text(
         f"To pay on {facts.network}, send exactly ",
-        bold(payment.quote.coin.text(payment.due)),
+        bold(payment.quote.coin.text(payment.missing or payment.due)),
         f" to the address in the next message, before {clock_time(payment.expires_at)} ({left}). "
         "I will tell you as soon as I see it.",
     )

@@ -15,7 +15,8 @@ from bot.conversation.turn import Turn, ahead, say
 from bot.conversation.understanding import Intent
 from payments.payment import PAID, Payment, State
 
-OPTIONS = (Option("Show address", "address"), Option("Cancel payment", "cancel"))
+SHOW = Option("Show address", "address")
+CANCEL = Option("Cancel payment", "cancel")
 
 
 def prompt(session: Session, context: Context, lead: str | Text = ()) -> Step:
@@ -23,7 +24,7 @@ def prompt(session: Session, context: Context, lead: str | Text = ()) -> Step:
     if payment is None:
         return Step(session, (say(paragraphs(lead, phrases.preparing())),))
     status = phrases.status(payment, context.paying, context.now)
-    return Step(session, (say(paragraphs(lead, status), OPTIONS),))
+    return Step(session, (say(paragraphs(lead, status), _options(payment)),))
 
 
 def answer(session: Session, turn: Turn, context: Context) -> Step:
@@ -34,6 +35,11 @@ def answer(session: Session, turn: Turn, context: Context) -> Step:
     if turn.action == "cancel":
         return ask_cancel(session, context)
     return prompt(session, context)
+
+
+def _options(payment: Payment) -> tuple[Option, ...]:
+    """Only what can still be done: money that has come is seen through first."""
+    return (SHOW, CANCEL) if payment.state is State.PENDING else (SHOW,)
 
 
 def ask_cancel(session: Session, context: Context) -> Step:
@@ -67,7 +73,7 @@ def where_to_pay(payment: Payment, context: Context) -> tuple[Effect, ...]:
         Say(phrases.instructions(payment, context.paying, context.now)),
         Say(phrases.address(payment)),
         SayQr(uri, phrases.qr_caption(payment), document),
-        Say(phrases.link_line(uri), (OPTIONS,)),
+        Say(phrases.link_line(uri), (_options(payment),)),
     )
 
 
@@ -96,7 +102,7 @@ def _news(event: PaymentChanged, context: Context) -> tuple[Effect, ...]:
         case State.PENDING:
             return (say(phrases.taken_back()),)
         case State.UNDERPAID:
-            return (say(phrases.underpaid(payment), OPTIONS), *_rest(payment, context))
+            return (say(phrases.underpaid(payment), _options(payment)), *_rest(payment, context))
         case State.COMPLETE | State.OVERPAID if event.before in PAID:
             return (say(phrases.overpaid(payment)),) if payment.state is State.OVERPAID else ()
         case State.COMPLETE | State.OVERPAID:
