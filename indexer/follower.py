@@ -14,6 +14,7 @@ from indexer.heads import Ahead, Behind, Forked, Level, ReorgTooDeep, Standing, 
 from indexer.model import BlockRef, WatchTier
 from indexer.nodes import NodePool, WrongGenesis
 from indexer.reading import ReadBlock, headers_at, read_blocks
+from indexer.rescan import Rescanner, Step
 from indexer.rpc import BlockGone, Node
 from indexer.store import ChainStore, KeptBlock
 from indexer.taking_in import look_back
@@ -27,10 +28,11 @@ log = structlog.get_logger()
 class Follower:
     """Follows one chain. ``short``: addresses that hold less than their deposits say, and by how much (wei)."""
 
-    def __init__(self, config: ChainConfig, store: ChainStore, nodes: NodePool) -> None:
+    def __init__(self, config: ChainConfig, store: ChainStore, nodes: NodePool, rescanner: Rescanner) -> None:
         self._config = config
         self._store = store
         self._nodes = nodes
+        self._rescanner = rescanner
         self._cursor: Cursor | None = None
         self._kept: dict[int, KeptBlock] = {}
         self._book = WatchBook(0)
@@ -59,7 +61,18 @@ class Follower:
         """One pass, on one node. True: there is more to do at once. Raises ChainUnavailable, ReorgTooDeep."""
         if self._cursor is None:
             await self._load()
-        return await self._nodes.use(lambda node: self._pass(node, announced))
+        if await self._nodes.use(lambda node: self._pass(node, announced)):
+            return True
+        return await self._rescan()
+
+    async def _rescan(self) -> bool:
+        """A piece of what an operator asked to be read again, once nothing else is left to do."""
+        step = await self._rescanner.advance(self._nodes, self._at(), self._kept)
+        if step is Step.FINISHED:
+            await self._load()
+            if self._rescanner.short is not None:
+                self.short = dict(self._rescanner.short)
+        return step is not Step.NOTHING
 
     async def _load(self) -> None:
         """Pick up where the database says."""

@@ -19,6 +19,8 @@ from indexer.follower import Follower
 from indexer.heads import ReorgTooDeep
 from indexer.model import Baseline, ChainEvent, ChainUnavailable, Deposit, WatchTier
 from indexer.nodes import NodePool, WrongChain
+from indexer.rescan import Rescanner
+from indexer.rescans import Rescans
 from indexer.rpc import BlockGone, CallRefused
 from indexer.store import ChainStore, Fence, no_lease
 from indexer.taking_in import read_baseline
@@ -46,6 +48,7 @@ class ChainHealth:
     open_addresses: int
     dormant_addresses: int
     short_addresses: int  # hold less than their deposits say: look into it
+    rescan: int | None  # the block that a rescan has come to; None: none is under way
     nodes: Sequence[Mapping[str, object]]
 
     @property
@@ -80,6 +83,7 @@ class Indexer:
             if config.ws_url
             else None
         )
+        self._rescanner = Rescanner(config, self._store, Rescans(database, clock))
         self._follower: Follower | None = None
         self._halted: str | None = None
         self._error: str | None = None
@@ -90,7 +94,7 @@ class Indexer:
 
     async def run(self) -> None:
         """Index until cancelled. Raises only what a restart can help against (the database, the lease)."""
-        self._follower = Follower(self.config, self._store, self.nodes)
+        self._follower = Follower(self.config, self._store, self.nodes, self._rescanner)
         async with asyncio.TaskGroup() as group:
             if self._announcements is not None:
                 group.create_task(self._announcements.run())
@@ -154,6 +158,7 @@ class Indexer:
             open_addresses=follower.count(WatchTier.OPEN) if follower else 0,
             dormant_addresses=follower.count(WatchTier.DORMANT) if follower else 0,
             short_addresses=len(follower.short) if follower else 0,
+            rescan=self._rescanner.reached,
             nodes=self.nodes.report(),
         )
 
