@@ -46,7 +46,24 @@ def _parser() -> argparse.ArgumentParser:
     letters_parser = add("letters", letters, "List, show or replay dead letters: what was given up on.")
     letters_parser.add_argument("action", choices=("list", "show", "replay"))
     letters_parser.add_argument("id", nargs="?", help="inbox:17, outbox:4 or jobs:fulfil:bkg_…, as the list says")
+    chain_parser = add(
+        "chain", chain, "Ask about the chain: its state, a balance, a transaction; have blocks read again."
+    )
+    _add_questions(chain_parser.add_subparsers(required=True, dest="question", metavar="question"))
     return parser
+
+
+def _add_questions(questions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    def add(name: str, words: str) -> argparse.ArgumentParser:
+        return questions.add_parser(name, help=words, description=words)
+
+    add("status", "How far the chain has been read, and what the nodes can do. Exit status 1 if it is not followed.")
+    balance = add("balance", "What an address holds, deep enough in the chain.")
+    balance.add_argument("address")
+    balance.add_argument("--confirmations", type=int, metavar="N", help="by default as configured")
+    add("tx", "What became of a transaction.").add_argument("hash")
+    rescan = add("rescan", "Read blocks again and store what was missed. Safe to repeat, and while the daemon runs.")
+    rescan.add_argument("--from", type=int, required=True, metavar="BLOCK", dest="first")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -93,6 +110,30 @@ def letters(options: argparse.Namespace) -> int:
 
     print(asyncio.run(act(_settings().database_url, options.action, options.id)))  # noqa: T201
     return 0
+
+
+def chain(options: argparse.Namespace) -> int:
+    from bot import chain_commands, chain_rescan, chain_status
+    from runtime.logging import Format, configure_logging
+
+    settings = _settings()
+    configure_logging(form=Format.CONSOLE, level="ERROR", secrets=settings.secrets, stream=sys.stderr)
+    match options.question:
+        case "status":
+            words, is_well = asyncio.run(chain_status.status(settings))
+            print(words)  # noqa: T201
+            return 0 if is_well else 1
+        case "balance":
+            print(asyncio.run(chain_commands.balance(settings, options.address, options.confirmations)))  # noqa: T201
+        case "tx":
+            print(asyncio.run(chain_commands.transaction(settings, options.hash)))  # noqa: T201
+        case "rescan":
+            asyncio.run(chain_rescan.rescan(settings, options.first, say))
+    return 0
+
+
+def say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201
 
 
 def _settings() -> "Settings":

@@ -33,11 +33,14 @@ class Vitals:
             details = {
                 "head": chain.head,
                 "cursor": chain.cursor,
+                "verified": chain.verified,
+                "rescan": chain.rescan,
                 "lag_seconds": chain.lag_seconds,
                 "heads": chain.heads,
                 "halted": chain.halted,
                 "open_addresses": chain.open_addresses,
                 "dormant_addresses": chain.dormant_addresses,
+                "short_addresses": chain.short_addresses,
                 "nodes": list(chain.nodes),
             }
             parts.append(PartHealth("chain", state, self._clock.now(), error=error, details=details))
