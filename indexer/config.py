@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from runtime.errors import LayoverError
 
 CIRCLE_LAYER_TESTNET = 28525
+LEAST_REQUESTS = 10  # a minute
 
 
 class BadChainConfig(LayoverError):
@@ -24,6 +25,9 @@ class ChainConfig:
     rpc_timeout: float = 10.0
     cool_down: float = 15.0  # a node that failed is left alone that long, unless no other is left
     batch_size: int = 10  # calls in one request; Circle Layer's public nodes take no more
+    requests_per_minute: int | None = None  # to each node; None: as many as are needed
+    token: str | None = None  # the ERC-20 contract whose transfers are deposits; None: the native coin
+    token_decimals: int = 18  # as they are configured; a token that says otherwise is refused
     connections: int = 4  # requests at once
     chunk: int = 50  # blocks read and stored together while catching up
     window: int = 128  # blocks kept to find a fork; a deeper reorg halts the indexer
@@ -36,6 +40,10 @@ class ChainConfig:
         most = self.window - self.chunk - 1  # the block that is deep enough must be among those kept
         if not 0 <= self.confirmations <= most:
             raise BadChainConfig(f"CIRCLE_LAYER_MIN_CONFIRMATIONS must be between 0 and {most}")
+        if self.batch_size < 1:
+            raise BadChainConfig("CIRCLE_LAYER_BATCH_SIZE must be at least 1")
+        if self.requests_per_minute is not None and self.requests_per_minute < LEAST_REQUESTS:
+            raise BadChainConfig(f"CIRCLE_LAYER_REQUESTS_PER_MINUTE must be at least {LEAST_REQUESTS}")
         if min(self.block_time, self.poll_interval, self.rpc_timeout) <= 0:
             raise BadChainConfig("CIRCLE_LAYER_POLL_INTERVAL and CIRCLE_LAYER_RPC_TIMEOUT must be above 0 seconds")
 

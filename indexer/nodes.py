@@ -1,7 +1,7 @@
 """Several nodes as one: each is checked for the right chain and probed before it is used, and rests after a failure."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -11,7 +11,7 @@ import structlog
 from indexer.config import ChainConfig
 from indexer.model import ChainUnavailable
 from indexer.probe import probe
-from indexer.rpc import Call, CallRefused, Node, NodeFailed
+from indexer.rpc import BODY_SIZE, Call, CallRefused, Node, NodeFailed
 from indexer.wire import Header, quantity
 from runtime.clock import Clock
 
@@ -97,7 +97,14 @@ class NodePool:
         """Each node's state, for /health."""
         now = self._clock.now()
         return [
-            {"node": member.node.name, "resting": _rests(member, now), "abilities": member.node.abilities.report()}
+            {
+                "node": member.node.name,
+                "resting": _rests(member, now),
+                "abilities": member.node.abilities.report(),
+                "batch_size": member.node.batch_size,
+                "limits": member.node.abilities.limits(self._config.confirmations, self._config.window),
+                "budget": asdict(member.node.budget.spending()),
+            }
             for member in self._members
         ]
 
@@ -109,9 +116,9 @@ class NodePool:
         if member.checked:
             return
         node = member.node
-        chain_id, genesis = await node.batch(
-            [Call("eth_chainId", [], str), Call("eth_getBlockByNumber", ["0x0", False], Header)]
-        )
+        node.batch_size, node.body_size = self._config.batch_size, BODY_SIZE  # what it does not take, it now says
+        full = [Call("eth_chainId", [], str)] * max(1, node.batch_size - 1)
+        genesis, chain_id, *_ = await node.batch([Call("eth_getBlockByNumber", ["0x0", False], Header), *full])
         if quantity(chain_id) != self._config.chain_id:
             raise WrongChainId(node.name, self._config.chain_id, quantity(chain_id))
         if self._genesis is not None and genesis.hash != self._genesis:
@@ -139,4 +146,6 @@ def _node(url: str, session: aiohttp.ClientSession, config: ChainConfig) -> Node
         timeout=config.rpc_timeout,
         batch_size=config.batch_size,
         connections=config.connections,
+        requests_per_minute=config.requests_per_minute,
+        token=config.token,
     )

@@ -1,4 +1,7 @@
-"""One node, spoken to by JSON-RPC over HTTP: batches of a limited size, typed answers, typed errors."""
+"""One node, spoken to by JSON-RPC over HTTP: batches of a limited size, typed answers, typed errors.
+
+What a node takes at once is learnt from it: a batch that it refuses as a whole is halved, and so are later ones.
+"""
 
 import asyncio
 import itertools
@@ -10,6 +13,7 @@ import aiohttp
 import msgspec
 
 from indexer.abilities import Abilities
+from indexer.budget import Budget
 from indexer.model import ChainUnavailable
 from indexer.wire import Answer
 
@@ -18,9 +22,15 @@ T = TypeVar("T")
 METHOD_NOT_FOUND = -32601
 INVALID_PARAMS = -32602
 LIMIT_EXCEEDED = -32005  # EIP-1474
+REQUEST_TOO_LARGE = -32010  # ours, for a single call that the node does not take
+_NOT_TAKEN = (-32600, -32000, -32700)  # said of a request as a whole: invalid request, geth's limits, parse error
 RESOURCE_NOT_FOUND = -32001  # EIP-1474; Anvil says it for a block hash that is gone
 _ATTEMPTS = 3  # at a single call inside a batch
 _PAUSE = 0.05  # seconds before it is asked again
+BODY_SIZE = 1_900_000  # bytes; Anvil takes 2 MB, geth 5 MB
+_SMALLEST_BODY = 60_000
+USUAL_BATCH = 10  # what public nodes take
+_REFUSED = (400, 413)  # HTTP: a request too large, or with too many calls
 
 
 class NodeFailed(ChainUnavailable):
@@ -28,6 +38,10 @@ class NodeFailed(ChainUnavailable):
 
     def __init__(self, node: str, why: str) -> None:
         super().__init__(f"the node {node} failed: {why}")
+
+
+class RequestRefused(NodeFailed):
+    """The node refused the request as a whole: too many calls, or too large a body."""
 
 
 class CallRefused(ChainUnavailable):
@@ -42,7 +56,10 @@ class CallRefused(ChainUnavailable):
     @property
     def is_final(self) -> bool:
         """Asking the same node again would not help."""
-        return self.code in (METHOD_NOT_FOUND, INVALID_PARAMS, RESOURCE_NOT_FOUND) or 0 < self.code < 10
+        return (
+            self.code in (METHOD_NOT_FOUND, INVALID_PARAMS, RESOURCE_NOT_FOUND, REQUEST_TOO_LARGE)
+            or 0 < self.code < 10
+        )
 
 
 class BlockGone(ChainUnavailable):
@@ -56,20 +73,32 @@ class Call:
     method: str
     params: Sequence[Any]
     answer: Any
+    size: int = 200  # bytes that it takes in a request, roughly
 
 
 class Node:
     """A client of one URL. Its name in messages has no path and no key: URLs of providers hold secrets."""
 
     def __init__(
-        self, url: str, session: aiohttp.ClientSession, *, timeout: float, batch_size: int, connections: int
+        self,
+        url: str,
+        session: aiohttp.ClientSession,
+        *,
+        timeout: float,
+        batch_size: int,
+        connections: int,
+        requests_per_minute: int | None = None,
+        token: str | None = None,
     ) -> None:
         self.url = url
         self.name = public_name(url)
+        self.token = token  # the ERC-20 contract whose units are counted; None: the native coin
         self.abilities = Abilities()  # until it has been probed
+        self.budget = Budget(requests_per_minute)
         self._session = session
         self._timeout = aiohttp.ClientTimeout(total=timeout)
-        self._batch_size = batch_size
+        self.batch_size = batch_size  # calls in one request
+        self.body_size = BODY_SIZE  # bytes of one request
         self._turn = asyncio.Semaphore(connections)
         self._ids = itertools.count(1)
 
@@ -86,22 +115,39 @@ class Node:
                 raise result
         return results
 
-    async def attempt(self, calls: Sequence[Call]) -> list[Any]:
-        """As ``batch``, with CallRefused in the place of the answer where a call was refused. Raises NodeFailed."""
-        parts = [calls[start : start + self._batch_size] for start in range(0, len(calls), self._batch_size)]
+    async def attempt(self, calls: Sequence[Call], *, once: bool = False) -> list[Any]:
+        """As ``batch``, with CallRefused in the place of the answer where a call was refused. Raises NodeFailed.
+
+        ``once``: a refusal is taken for an answer, also one that might be of the moment.
+        """
+        parts = self._parts(calls)
         if len(parts) == 1:
-            return await self._part(parts[0])
+            return await self._part(parts[0], once)
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._part(part)) for part in parts]
+                tasks = [group.create_task(self._part(part, once)) for part in parts]
         except* ChainUnavailable as failures:
             raise _first(failures) from None
         return [result for task in tasks for result in task.result()]
 
-    async def _part(self, calls: Sequence[Call]) -> list[Any]:
+    def _parts(self, calls: Sequence[Call]) -> list[Sequence[Call]]:
+        """Runs of calls that fit into a request, by number and by size."""
+        parts: list[Sequence[Call]] = []
+        start, size = 0, 0
+        for place, call in enumerate(calls):
+            if place > start and (place - start >= self.batch_size or size + call.size > self.body_size):
+                parts.append(calls[start:place])
+                start, size = place, 0
+            size += call.size
+        return [*parts, calls[start:]] if calls else []
+
+    async def _part(self, calls: Sequence[Call], once: bool) -> list[Any]:
         """One request; calls in it that failed for the moment are asked again, alone."""
-        results = await self._request(calls)
-        for _ in range(_ATTEMPTS - 1):
+        try:
+            results = await self._request(calls)
+        except RequestRefused as refusal:
+            return await self._smaller(calls, once, refusal)
+        for _ in range(0 if once else _ATTEMPTS - 1):
             again = [i for i, result in enumerate(results) if isinstance(result, CallRefused) and not result.is_final]
             if not again:
                 break
@@ -113,16 +159,33 @@ class Node:
                 raise NodeFailed(self.name, result.message[:200])
         return results
 
+    async def _smaller(self, calls: Sequence[Call], once: bool, refusal: RequestRefused) -> list[Any]:
+        """In two requests, and no larger ones from now on. A single call that is too large is that call's refusal."""
+        size = sum(call.size for call in calls)
+        if size > _SMALLEST_BODY:
+            self.body_size = min(self.body_size, max(_SMALLEST_BODY, size // 2))
+        if len(calls) == 1:
+            if size <= _SMALLEST_BODY:
+                raise refusal
+            return [CallRefused(self.name, calls[0].method, REQUEST_TOO_LARGE, "the request is too large")]
+        middle = USUAL_BATCH if USUAL_BATCH < len(calls) <= 2 * USUAL_BATCH else (len(calls) + 1) // 2
+        if size <= _SMALLEST_BODY:
+            self.batch_size = min(self.batch_size, middle)
+        first = await self.attempt(calls[:middle], once=once)
+        return [*first, *await self.attempt(calls[middle:], once=once)]
+
     async def _request(self, calls: Sequence[Call]) -> list[Any]:
         ids = list(itertools.islice(self._ids, len(calls)))
         questions = [
             {"jsonrpc": "2.0", "id": i, "method": call.method, "params": call.params}
             for i, call in zip(ids, calls, strict=True)
         ]
+        await self.budget.take(len(calls))
         body = await self._post(msgspec.json.encode(questions[0] if len(questions) == 1 else questions))
         answers = self._decode(body)
         if len(answers) == 1 and answers[0].id is None and answers[0].error is not None:  # the batch as a whole
-            raise NodeFailed(self.name, f"{answers[0].error.message[:200]} ({answers[0].error.code})")
+            failure = RequestRefused if answers[0].error.code in _NOT_TAKEN else NodeFailed
+            raise failure(self.name, f"{answers[0].error.message[:200]} ({answers[0].error.code})")
         by_id = {answer.id: answer for answer in answers}
         return [self._result(call, by_id.get(i)) for i, call in zip(ids, calls, strict=True)]
 
@@ -135,6 +198,8 @@ class Node:
             ):
                 if response.status == 429 or response.status >= 500:
                     raise NodeFailed(self.name, f"HTTP {response.status}")
+                if response.status in _REFUSED:
+                    raise RequestRefused(self.name, f"HTTP {response.status}")
                 return await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise NodeFailed(self.name, f"{type(error).__name__}") from error

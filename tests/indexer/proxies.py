@@ -91,11 +91,16 @@ class LesserNode:
         self.refused: set[str] = set()  # methods that do not exist here
         self.refuses_overrides = False
         self.refuses_hashes = False  # blocks named by hash (EIP-1898)
+        self.refuses_creation = False  # eth_call of contract-creation code
+        self.gas_cap: int | None = None  # of eth_call: more is lowered to it without a word, as geth does
+        self.gas_limit: int | None = None  # of eth_call: more is refused, as Hardhat does
+        self.largest_body: int | None = None  # bytes; HTTP 413 above
         self.largest_batch = 1_000_000
         self.down = False
         self.tamper: Callable[[str, Answer], Answer | None] | None = None  # (method, answer) → another; None: left out
         self.requests = 0
         self.calls: list[str] = []
+        self.batches: list[int] = []  # how many calls each request held
         self.http_url = ""
 
     @classmethod
@@ -119,10 +124,14 @@ class LesserNode:
         self.requests += 1
         if self.down:
             return web.Response(status=502, text="bad gateway")
+        if self.largest_body is not None and len(await request.read()) > self.largest_body:
+            return web.Response(status=413, text="too large")
         body = await request.json()
         if isinstance(body, dict):
+            self.batches.append(1)
             [answer] = await self._answers([body]) or [{}]
             return web.json_response(answer)
+        self.batches.append(len(body))
         if len(body) > self.largest_batch:
             error = {"code": -32600, "message": f"batch of more than {self.largest_batch}"}
             return web.json_response({"jsonrpc": "2.0", "id": None, "error": error})
@@ -137,6 +146,8 @@ class LesserNode:
         ]
         methods = {question["id"]: question["method"] for question in questions}
         self.calls += methods.values()
+        for question in passed:
+            self._cap(question)
         if passed:
             assert self._http is not None
             async with self._http.post(self._url, json=passed) as response:
@@ -146,11 +157,19 @@ class LesserNode:
         tampered = [self.tamper(methods[answer["id"]], answer) for answer in answers]
         return [answer for answer in tampered if answer is not None]
 
+    def _cap(self, question: dict[str, Any]) -> None:
+        if question["method"] == "eth_call" and self.gas_cap is not None:
+            call = question["params"][0]
+            call["gas"] = hex(min(self.gas_cap, int(call.get("gas", hex(self.gas_cap)), 16)))
+
     def _refuses(self, question: dict[str, Any]) -> bool:
         params = question["params"]
+        is_call = question["method"] == "eth_call"
         return (
             question["method"] in self.refused
-            or (self.refuses_overrides and question["method"] == "eth_call" and len(params) > 2)
+            or (self.refuses_creation and is_call and "to" not in params[0])
+            or (self.gas_limit is not None and is_call and int(params[0].get("gas", "0x0"), 16) > self.gas_limit)
+            or (self.refuses_overrides and is_call and len(params) > 2)
             or (self.refuses_hashes and any(isinstance(param, dict) and "blockHash" in param for param in params))
         )
 

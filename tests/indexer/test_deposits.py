@@ -74,6 +74,14 @@ async def test_direct_is_told_step_by_step(node: Anvil, indexed: Database, make_
 
 
 WITHOUT_TRACES = {"trace_block"}
+NOTHING_SPECIAL = {
+    "by_hash": False,
+    "sweep": "batches",
+    "gas": 0,
+    "traces": False,
+    "debug_traces": False,
+    "history": None,
+}
 WITHOUT_ANY = {"trace_block", "debug_traceBlockByHash", "debug_traceTransaction"}
 
 
@@ -106,7 +114,7 @@ async def test_on_a_node_that_can_do_nothing_special(
     """No traces, no overrides, no blocks by hash, ten calls a batch: what contracts paid is known by its block."""
     async with LesserNode.before(node.http_url) as lesser:
         lesser.refused = WITHOUT_ANY
-        lesser.refuses_overrides = lesser.refuses_hashes = True
+        lesser.refuses_overrides = lesser.refuses_hashes = lesser.refuses_creation = True
         lesser.largest_batch = 10
         chain = make_chain(node, sqlite, rpc_urls=(lesser.http_url,), ws_url=None)
         indexer = chain.indexer()
@@ -117,7 +125,9 @@ async def test_on_a_node_that_can_do_nothing_special(
             await node.mine(4)
             await chain.level(indexer)
             await chain.checked(indexer)
-        assert set(indexer.nodes.report()[0]["abilities"].values()) == {False}  # type: ignore[attr-defined]
+        [report] = indexer.health().nodes
+        assert report["abilities"] == NOTHING_SPECIAL
+        assert len(report["limits"]) == 3  # type: ignore[arg-type]
     deposits = await chain.deposits(address)
     assert sum(deposit.amount for deposit in deposits) == sum(amounts) == await node.balance(address)
     assert all(deposit.block.number == int(receipt["blockNumber"], 16) and deposit.confirmed for deposit in deposits)
