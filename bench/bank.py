@@ -32,8 +32,6 @@ def own_node(http_url: str, ws_url: str | None) -> ChainConfig:
         poll_interval=0.05,
         batch_size=250,
         connections=_CONNECTIONS,
-        chunk=250,
-        window=384,
     )
 
 
@@ -71,7 +69,7 @@ async def database_watching(file: Path, config: ChainConfig, addresses: Sequence
             async with database.transaction() as tx:
                 for address in addresses:
                     await indexer.watch(tx, Baseline(address, genesis, 0, 0))
-            while indexer.health().open_addresses < len(addresses):
+            while indexer.health().open_addresses < len(addresses):  # noqa: ASYNC110 - nothing tells of it
                 await asyncio.sleep(_LOOK)
 
 

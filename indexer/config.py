@@ -29,7 +29,7 @@ class ChainConfig:
     token: str | None = None  # the ERC-20 contract whose transfers are deposits; None: the native coin
     token_decimals: int = 18  # as they are configured; a token that says otherwise is refused
     connections: int = 4  # requests at once
-    chunk: int = 50  # blocks read and stored together while catching up
+    chunk: int = 50  # blocks read and stored together while catching up; more where the node takes larger batches
     window: int = 128  # blocks kept to find a fork; a deeper reorg halts the indexer
     dormant_every: int = 200  # blocks between two sweeps of the dormant addresses
     explorer_base_url: str | None = None
@@ -37,7 +37,7 @@ class ChainConfig:
     def __post_init__(self) -> None:
         if not self.rpc_urls:
             raise BadChainConfig("no node is named: set CIRCLE_LAYER_RPC_URL")
-        most = self.window - self.chunk - 1  # the block that is deep enough must be among those kept
+        most = self.window - 1  # the block that is deep enough must be among those kept
         if not 0 <= self.confirmations <= most:
             raise BadChainConfig(f"CIRCLE_LAYER_MIN_CONFIRMATIONS must be between 0 and {most}")
         if self.batch_size < 1:

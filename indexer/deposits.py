@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from indexer.model import BlockRef
-from indexer.wire import Block, CallFrame, Receipt, Trace, TracedTransaction, quantity
+from indexer.wire import Block, CallFrame, Receipt, Trace, TracedTransaction, Transfer, quantity
 
 Watched = Mapping[str, str]  # lower-case address → its EIP-55 form
 
@@ -62,24 +62,31 @@ class Move:
     path: str
 
 
-def involved(block: Block, watched: Watched) -> list[str]:
+def involved(block: Block, watched: Watched) -> list[Transfer]:
     """The transactions of which a receipt is needed: those to or from a watched address."""
-    return [tx.hash for tx in block.transactions if tx.sender in watched or (tx.to in watched and tx.value != "0x0")]
+    return [tx for tx in block.transactions if (tx.to in watched and tx.value != "0x0") or tx.sender in watched]
 
 
-def by_transactions(block: Block, receipts: Mapping[str, Receipt], watched: Watched) -> Movements:
-    """What the transactions themselves moved. Calls inside them are not seen: the balance tells of those."""
+def by_transactions(
+    block: BlockRef,
+    mined_at: datetime,
+    transactions: Iterable[Transfer],
+    receipts: Mapping[str, Receipt],
+    watched: Watched,
+) -> Movements:
+    """What the block's transactions themselves moved: those that are ``involved``, each with its receipt.
+
+    Calls inside them are not seen: the balance tells of those.
+    """
     moves, fees = [], []
-    for tx in block.transactions:
-        receipt = receipts.get(tx.hash)
-        if receipt is None:
-            continue
+    for tx in transactions:
+        receipt = receipts[tx.hash]
         fees.append((tx.sender, tx.hash, receipt.fee))
         if receipt.succeeded and tx.to is not None:
             moves.append(Move(tx.sender, tx.to, quantity(tx.value), tx.hash, ""))
         elif receipt.succeeded:  # a creation: the contract that got the value is nobody we watch
             moves.append(Move(tx.sender, "", quantity(tx.value), tx.hash, ""))
-    return _movements(BlockRef(quantity(block.number), block.hash), _mined_at(block), moves, fees, watched)
+    return _movements(block, mined_at, moves, fees, watched)
 
 
 def senders(traces: Sequence[Trace], watched: Watched) -> list[str]:
@@ -100,7 +107,7 @@ def by_traces(
         for trace in traces
         if not trace.trace_address and (receipt := receipts.get(trace.transaction_hash or "")) is not None
     ]
-    return _movements(block, mined_at, _moves_of_traces(traces), fees, watched)
+    return _movements(block, mined_at, _moves_of_traces(traces, watched), fees, watched)
 
 
 def by_call_frames(
@@ -125,19 +132,29 @@ def residual(address: str, amount: int, block: BlockRef, mined_at: datetime, ear
     return Credit(address, amount, block, mined_at, None, path, None)
 
 
-def _moves_of_traces(traces: Sequence[Trace]) -> Iterator[Move]:
-    """Traces come parents first. A trace below one that failed moved nothing, whatever it says itself."""
-    failed: set[tuple[str, tuple[int, ...]]] = set()
+def _moves_of_traces(traces: Sequence[Trace], watched: Watched) -> Iterator[Move]:
+    """A trace below one that failed moved nothing, whatever it says itself."""
+    failed = {(trace.transaction_hash, tuple(trace.trace_address)) for trace in traces if trace.error is not None}
     for trace in traces:
-        if trace.transaction_hash is None:  # a reward: the balance tells of it
+        if trace.transaction_hash is None or not _concerns(trace, watched):  # of a reward the balance tells
             continue
         place = tuple(trace.trace_address)
-        if trace.error is not None or (place and (trace.transaction_hash, place[:-1]) in failed):
-            failed.add((trace.transaction_hash, place))
+        if failed and any((trace.transaction_hash, place[:depth]) in failed for depth in range(len(place) + 1)):
             continue
         move = _move_of_trace(trace, trace.transaction_hash, _path(place))
         if move is not None:
             yield move
+
+
+def _concerns(trace: Trace, watched: Watched) -> bool:
+    """Whether a watched address is on either side. Most traces end here, so nothing is built before."""
+    action = trace.action
+    if action.to in watched or action.sender in watched:
+        return True
+    if trace.type == "call":
+        return False
+    created = trace.result.address if trace.result is not None else None
+    return created in watched or action.refund_address in watched or action.address in watched
 
 
 def _move_of_trace(trace: Trace, tx_hash: str, path: str) -> Move | None:
@@ -187,7 +204,3 @@ def _movements(
 
 def _path(place: tuple[int, ...]) -> str:
     return ".".join(map(str, place))
-
-
-def _mined_at(block: Block) -> datetime:
-    return block.header().mined_at

@@ -13,7 +13,7 @@ from indexer.config import ChainConfig
 from indexer.heads import Ahead, Behind, Forked, Level, ReorgTooDeep, Standing, compare
 from indexer.model import BlockRef, WatchTier
 from indexer.nodes import NodePool, WrongGenesis
-from indexer.reading import ReadBlock, headers_at, read_blocks
+from indexer.reading import ReadBlock, headers_at, read_ahead
 from indexer.rescan import Rescanner, Step
 from indexer.rpc import BlockGone, Node
 from indexer.store import ChainStore, KeptBlock
@@ -100,9 +100,7 @@ class Follower:
             await self._roll_back(cursor, standing.fork)
             return True
         if isinstance(standing, Ahead):
-            await self._read_on(node, cursor, standing.head)
-            if self._at().tip.number < standing.head:  # catching up: nodes forget old balances, one check at the end
-                return True
+            await self._read_on(node, cursor, standing.head)  # nodes forget old balances: one check at the end
         await self._take_in(node)
         await self._verify(node)
         return False
@@ -158,16 +156,22 @@ class Follower:
         await self._load()
 
     async def _read_on(self, node: Node, cursor: Cursor, head: int) -> None:
-        """The next blocks, read whole, each standing on the one before; stored in one transaction."""
-        last = min(head, cursor.tip.number + self._config.chunk)
-        read = await read_blocks(node, range(cursor.tip.number + 1, last + 1), self._book.watched)
+        """All blocks up to ``head``, some at a time; while some are stored the next ones are read."""
+        at_once = max(self._config.chunk, self._config.batch_size)
+        first = cursor.tip.number + 1
+        parts = [range(start, min(start + at_once, head + 1)) for start in range(first, head + 1, at_once)]
+        await read_ahead(node, parts, self._book.watched, self._store_blocks)
+
+    async def _store_blocks(self, read: Sequence[ReadBlock]) -> None:
+        """Blocks that were read whole, each standing on the one before; in one transaction, the cursor with them."""
+        cursor, window = self._at(), self._config.window
         self._check_parents(cursor.tip, read)
         async with self._store.writing(cursor.tip) as writer:
-            await writer.extend(read, keep=self._config.window)
+            await writer.extend(read, keep=window)
         self._cursor = writer.at
-        for block in read:
+        for block in read[-window:]:
             self._kept[block.ref.number] = KeptBlock(block.ref, block.parent, block.mined_at)
-        for number in [number for number in self._kept if number <= last - self._config.window]:
+        for number in [number for number in self._kept if number <= read[-1].ref.number - window]:
             del self._kept[number]
 
     def _check_parents(self, tip: BlockRef, read: Sequence[ReadBlock]) -> None:
@@ -191,8 +195,7 @@ class Follower:
         found = await look_back(node, new, cursor.tip, self._kept, self._config.chunk)
         moved = [watch for watch in news if watch.news != "new"]
         async with self._store.writing(cursor.tip) as writer:
-            for watch in (*found.watches, *moved):
-                await writer.adopt(watch.baseline, watch.tier)
+            await writer.adopt((watch.baseline, watch.tier) for watch in (*found.watches, *moved))
             await writer.add(found.credits)
             await writer.spend(found.spends)
         self._cursor = writer.at

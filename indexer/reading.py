@@ -4,18 +4,23 @@ Everything a node says about a block is held against the block's hash. What does
 block counts as unread.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from indexer import deposits
 from indexer.deposits import Movements, Watched
-from indexer.model import BlockRef
-from indexer.rpc import BlockGone, Call, Node
+from indexer.model import BlockRef, ChainUnavailable
+from indexer.rpc import BlockGone, Call, CallRefused, Node, first_of
 from indexer.wire import Block, Header, Receipt, Trace, block_number, quantity
 
 T = TypeVar("T")
+_HEADER: Any = Header | None
+_TRACES: Any = list[Trace] | None
+_AHEAD = 3  # parts that are read at the same time
 _ATTEMPTS = 3  # at what a node left out of an answer
 
 
@@ -41,9 +46,37 @@ async def read_blocks(node: Node, numbers: Sequence[int], watched: Watched) -> l
     return _in_order({block.ref.number: block for block in read}, numbers)
 
 
+async def read_ahead(
+    node: Node, parts: Sequence[Sequence[int]], watched: Watched, store: Callable[[list[ReadBlock]], Awaitable[None]]
+) -> None:
+    """Read part after part and ``store`` each in turn, while the next ones are being read.
+
+    Raises as ``read_blocks``, but only once all parts before the failed one are stored; and what ``store`` raises.
+    """
+    waiting = deque(parts)
+    reading: deque[asyncio.Task[list[ReadBlock] | ChainUnavailable]] = deque()
+    try:
+        async with asyncio.TaskGroup() as group:
+            while waiting or reading:
+                while waiting and len(reading) < _AHEAD:
+                    reading.append(group.create_task(_outcome(node, waiting.popleft(), watched)))
+                read = await reading.popleft()
+                if isinstance(read, ChainUnavailable):
+                    raise read
+                await store(read)
+    except BaseExceptionGroup as failures:
+        raise first_of(failures) from None
+
+
+async def _outcome(node: Node, numbers: Sequence[int], watched: Watched) -> list[ReadBlock] | ChainUnavailable:
+    try:
+        return await read_blocks(node, numbers, watched)
+    except ChainUnavailable as failure:
+        return failure
+
+
 async def _by_traces(node: Node, numbers: Sequence[int], watched: Watched) -> list[ReadBlock]:
-    headers = await _ask(node, "eth_getBlockByNumber", [(block_number(n), False) for n in numbers], Header)
-    traces = await _traces(node, headers)
+    headers, traces = await _headers_and_traces(node, numbers)
     untraced = [header.height for header in headers if header.hash not in traces]
     blocks = await _ask(node, "eth_getBlockByNumber", [(block_number(n), True) for n in untraced], Block)
     read = {block.ref.number: block for block in await _by_transactions(node, blocks, watched)}
@@ -51,35 +84,64 @@ async def _by_traces(node: Node, numbers: Sequence[int], watched: Watched) -> li
     for header in headers:
         if header.hash in traces:
             ref = BlockRef(header.height, header.hash)
-            _same_block(ref, receipts, header.transactions)
+            if receipts:
+                _same_block(ref, receipts, header.transactions)
             found = deposits.by_traces(ref, header.mined_at, traces[header.hash], receipts, watched)
             read[ref.number] = ReadBlock(ref, header.parent_hash, header.mined_at, found)
     return _in_order(read, numbers)
 
 
-async def _traces(node: Node, headers: Sequence[Header]) -> dict[str, list[Trace]]:
-    """The traces of each block by its hash. Left out: blocks whose traces the node refuses or has not complete."""
-    busy = [header for header in headers if header.transactions]  # an empty block has nothing to trace
-    answers = await node.attempt([Call("trace_block", [header.number], list[Trace] | None) for header in busy])
-    found: dict[str, list[Trace]] = {header.hash: [] for header in headers if not header.transactions}
-    for header, traces in zip(busy, answers, strict=True):
-        if isinstance(traces, list) and _covers(header, traces):
+async def _headers_and_traces(node: Node, numbers: Sequence[int]) -> tuple[list[Header], dict[str, list[Trace]]]:
+    """The traces are by block hash. Left out: blocks whose traces the node refuses or has not complete.
+
+    Both are asked for at the same time: a single block in one request, many in as many as they take.
+    """
+    if len(numbers) == 1:
+        place = block_number(numbers[0])
+        calls = [Call("eth_getBlockByNumber", [place, False], _HEADER), _trace_call(place)]
+        header, traces = await node.attempt(calls)
+        headers = [header] if isinstance(header, Header) else await _headers(node, numbers)
+        return headers, _complete(headers, [traces])
+    try:
+        async with asyncio.TaskGroup() as group:
+            asking = group.create_task(_headers(node, numbers))
+            tracing = group.create_task(node.attempt([_trace_call(block_number(n)) for n in numbers]))
+    except* ChainUnavailable as failures:
+        raise first_of(failures) from None
+    return asking.result(), _complete(asking.result(), tracing.result())
+
+
+async def _headers(node: Node, numbers: Sequence[int]) -> list[Header]:
+    return await _ask(node, "eth_getBlockByNumber", [(block_number(n), False) for n in numbers], Header)
+
+
+def _trace_call(place: str) -> Call:
+    return Call("trace_block", [place], _TRACES)
+
+
+def _complete(headers: Sequence[Header], answers: Sequence[list[Trace] | CallRefused | None]) -> dict[str, list[Trace]]:
+    """The traces of each block by its hash, where they are of that block and leave nothing out."""
+    found: dict[str, list[Trace]] = {}
+    for header, traces in zip(headers, answers, strict=True):
+        if not header.transactions:  # nothing to trace, whatever the node says of such blocks
+            found[header.hash] = []
+        elif isinstance(traces, list) and _covers(header, traces):
             found[header.hash] = traces
     return found
 
 
 async def _by_transactions(node: Node, blocks: Sequence[Block], watched: Watched) -> list[ReadBlock]:
-    wanted = [tx for block in blocks for tx in deposits.involved(block, watched)]
-    receipts = await _receipts(node, wanted)
+    involved = [deposits.involved(block, watched) for block in blocks]
+    receipts = await _receipts(node, [tx.hash for transactions in involved for tx in transactions])
     read = []
-    for block in blocks:
-        header = block.header()
-        ref = BlockRef(header.height, block.hash)
-        if any(tx.block_hash != block.hash for tx in block.transactions):
-            raise BlockGone(f"block {ref.number} holds transactions of another block")
-        _same_block(ref, receipts, header.transactions)
-        found = deposits.by_transactions(block, receipts, watched)
-        read.append(ReadBlock(ref, block.parent_hash, header.mined_at, found))
+    for block, transactions in zip(blocks, involved, strict=True):
+        ref = BlockRef(quantity(block.number), block.hash)
+        for tx in block.transactions:
+            if tx.block_hash != block.hash:
+                raise BlockGone(f"block {ref.number} holds transactions of another block")
+        _same_block(ref, receipts, [tx.hash for tx in transactions])
+        found = deposits.by_transactions(ref, block.mined_at, transactions, receipts, watched)
+        read.append(ReadBlock(ref, block.parent_hash, block.mined_at, found))
     return read
 
 
@@ -92,14 +154,19 @@ def _in_order(read: Mapping[int, ReadBlock], numbers: Sequence[int]) -> list[Rea
 async def _receipts(node: Node, tx_hashes: Sequence[str]) -> dict[str, Receipt]:
     unique = list(dict.fromkeys(tx_hashes))
     receipts = await _ask(node, "eth_getTransactionReceipt", [(tx,) for tx in unique], Receipt)
-    return {receipt.transaction_hash: receipt for receipt in receipts}
+    for tx, receipt in zip(unique, receipts, strict=True):
+        if receipt.transaction_hash != tx:
+            raise BlockGone(f"asked for the receipt of {tx}, the node gave that of {receipt.transaction_hash}")
+    return dict(zip(unique, receipts, strict=True))
 
 
 def _covers(header: Header, traces: Sequence[Trace]) -> bool:
     """Whether the traces leave no transaction of the block out. Those of another block mean that it has changed."""
-    if any(trace.block_hash != header.hash for trace in traces):
-        raise BlockGone(f"block {header.height} changed while it was read")
-    return set(header.transactions) <= {trace.transaction_hash for trace in traces}
+    for trace in traces:
+        if trace.block_hash != header.hash:
+            raise BlockGone(f"block {header.height} changed while it was read")
+    outermost = [trace.transaction_hash for trace in traces if not trace.trace_address]
+    return outermost == header.transactions or set(header.transactions) <= {trace.transaction_hash for trace in traces}
 
 
 def _same_block(block: BlockRef, receipts: Mapping[str, Receipt], transactions: Iterable[str]) -> None:
@@ -112,11 +179,12 @@ def _same_block(block: BlockRef, receipts: Mapping[str, Receipt], transactions: 
 async def _ask(node: Node, method: str, params: Sequence[Sequence[object]], answer: type[T]) -> list[T]:
     """Answers to all of them; those that come back null are asked again. Raises BlockGone where one stays null."""
     found: dict[int, T] = {}
+    or_null: Any = answer | None  # the same object for all: they are decoded together
     for _ in range(_ATTEMPTS):
         open_ = [index for index in range(len(params)) if index not in found]
         if not open_:
             break
-        answers = await node.batch([Call(method, params[index], answer | None) for index in open_])
+        answers = await node.batch([Call(method, params[index], or_null) for index in open_])
         found |= {index: result for index, result in zip(open_, answers, strict=True) if result is not None}
     if len(found) < len(params):
         raise BlockGone(f"{method} left {len(params) - len(found)} of {len(params)} unanswered")
@@ -125,7 +193,7 @@ async def _ask(node: Node, method: str, params: Sequence[Sequence[object]], answ
 
 async def headers_at(node: Node, numbers: Sequence[int]) -> list[Header | None]:
     """The headers with those numbers; None where the node has none. Raises NodeFailed, CallRefused."""
-    questions = [Call("eth_getBlockByNumber", [block_number(n), False], Header | None) for n in numbers]
+    questions = [Call("eth_getBlockByNumber", [block_number(n), False], _HEADER) for n in numbers]
     answers: list[Header | None] = await node.batch(questions)
     for number, header in zip(numbers, answers, strict=True):
         if header is not None and header.height != number:

@@ -7,6 +7,7 @@ import asyncio
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeVar, cast
 
 import aiohttp
@@ -15,7 +16,7 @@ import msgspec
 from indexer.abilities import Abilities
 from indexer.budget import Budget
 from indexer.model import ChainUnavailable
-from indexer.wire import Answer
+from indexer.wire import Answer, Result
 
 T = TypeVar("T")
 
@@ -127,7 +128,7 @@ class Node:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(self._part(part, once)) for part in parts]
         except* ChainUnavailable as failures:
-            raise _first(failures) from None
+            raise first_of(failures) from None
         return [result for task in tasks for result in task.result()]
 
     def _parts(self, calls: Sequence[Call]) -> list[Sequence[Call]]:
@@ -182,6 +183,8 @@ class Node:
         ]
         await self.budget.take(len(calls))
         body = await self._post(msgspec.json.encode(questions[0] if len(questions) == 1 else questions))
+        if (results := _all_good(body, ids, calls)) is not None:
+            return results
         answers = self._decode(body)
         if len(answers) == 1 and answers[0].id is None and answers[0].error is not None:  # the batch as a whole
             failure = RequestRefused if answers[0].error.code in _NOT_TAKEN else NodeFailed
@@ -225,13 +228,34 @@ class Node:
             raise NodeFailed(self.name, f"its answer to {call.method} has another form: {error}") from error
 
 
+def _all_good(body: bytes, ids: Sequence[int], calls: Sequence[Call]) -> list[Any] | None:
+    """The results, decoded in one go: possible where all calls ask for the same type and were answered in order.
+
+    None for everything else (an error, a null, another order), which is then looked at element by element.
+    """
+    asked_for = calls[0].answer
+    if len(calls) == 1 or any(call.answer is not asked_for for call in calls):
+        return None
+    try:
+        results: list[Result[Any]] = _decoder(asked_for).decode(body)
+    except msgspec.DecodeError:
+        return None
+    return [result.result for result in results] if [result.id for result in results] == ids else None
+
+
+@lru_cache(maxsize=32)
+def _decoder(answer: Any) -> msgspec.json.Decoder[list[Result[Any]]]:
+    return msgspec.json.Decoder(list[Result[answer]])
+
+
 def public_name(url: str) -> str:
     """Scheme, host and port of a URL: fit for logs."""
     scheme, _, rest = url.partition("://")
     return f"{scheme}://{rest.partition('/')[0].rpartition('@')[2]}"
 
 
-def _first(failures: BaseExceptionGroup[Any]) -> BaseException:
+def first_of(failures: BaseExceptionGroup[Any]) -> BaseException:
+    """Of failures at the same time, the first one: the others are its company."""
     first: Any = failures
     while isinstance(first, BaseExceptionGroup):
         first = first.exceptions[0]

@@ -1,25 +1,35 @@
 """JSON-RPC as nodes speak it: envelopes, and the few fields of blocks, receipts and traces that are used.
 
-Quantities stay hex strings until they are needed; unknown fields are skipped, which is most of the speed.
+Quantities stay hex strings until they are needed; unknown fields are skipped, which is most of the speed. None of these
+values can be part of a cycle (gc=False), so that the thousands of a back-fill do not keep the garbage collector busy.
 """
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
+T = TypeVar("T")
 
-class Problem(msgspec.Struct):
+
+class Problem(msgspec.Struct, gc=False):
     code: int
     message: str = ""
 
 
-class Answer(msgspec.Struct):
+class Answer(msgspec.Struct, gc=False):
     """One element of an answer; ``result`` is decoded later, by the type the question asked for."""
 
     id: int | None = None
     result: msgspec.Raw = msgspec.Raw(b"null")
     error: Problem | None = None
+
+
+class Result(msgspec.Struct, Generic[T], gc=False):
+    """One element of an answer to questions that all ask for the same type; an error does not fit in."""
+
+    id: int
+    result: T
 
 
 class Notice(msgspec.Struct):
@@ -33,7 +43,7 @@ class NoticeParams(msgspec.Struct):
     result: "Header"
 
 
-class Header(msgspec.Struct, rename="camel"):
+class Header(msgspec.Struct, rename="camel", gc=False):
     """A block with the hashes of its transactions, or as announced by a subscription (then without any)."""
 
     number: str
@@ -48,10 +58,10 @@ class Header(msgspec.Struct, rename="camel"):
 
     @property
     def mined_at(self) -> datetime:
-        return datetime.fromtimestamp(int(self.timestamp, 16), UTC)
+        return _instant(self.timestamp)
 
 
-class Transfer(msgspec.Struct, rename="camel"):
+class Transfer(msgspec.Struct, rename="camel", gc=False):
     """A transaction, as far as it moves coins."""
 
     hash: str
@@ -61,7 +71,7 @@ class Transfer(msgspec.Struct, rename="camel"):
     block_hash: str | None = None
 
 
-class Block(msgspec.Struct, rename="camel"):
+class Block(msgspec.Struct, rename="camel", gc=False):
     """A block with its transactions."""
 
     number: str
@@ -70,11 +80,12 @@ class Block(msgspec.Struct, rename="camel"):
     timestamp: str
     transactions: list[Transfer]
 
-    def header(self) -> Header:
-        return Header(self.number, self.hash, self.parent_hash, self.timestamp, [tx.hash for tx in self.transactions])
+    @property
+    def mined_at(self) -> datetime:
+        return _instant(self.timestamp)
 
 
-class Receipt(msgspec.Struct, rename="camel"):
+class Receipt(msgspec.Struct, rename="camel", gc=False):
     transaction_hash: str
     block_hash: str
     block_number: str
@@ -92,7 +103,7 @@ class Receipt(msgspec.Struct, rename="camel"):
         return int(self.gas_used, 16) * int(self.effective_gas_price, 16)
 
 
-class TraceAction(msgspec.Struct, rename="camel"):
+class TraceAction(msgspec.Struct, rename="camel", gc=False):
     """Of a call, a creation, a selfdestruct or a reward: each has some of these."""
 
     sender: str | None = msgspec.field(name="from", default=None)
@@ -105,11 +116,11 @@ class TraceAction(msgspec.Struct, rename="camel"):
     author: str | None = None  # reward
 
 
-class TraceResult(msgspec.Struct):
+class TraceResult(msgspec.Struct, gc=False):
     address: str | None = None  # creation: the new contract
 
 
-class Trace(msgspec.Struct, rename="camel"):
+class Trace(msgspec.Struct, rename="camel", gc=False):
     """One element of trace_block."""
 
     type: str
@@ -137,6 +148,10 @@ class TracedTransaction(msgspec.Struct, rename="camel"):
 
     result: CallFrame | None = None
     tx_hash: str | None = None
+
+
+def _instant(timestamp: str) -> datetime:
+    return datetime.fromtimestamp(int(timestamp, 16), UTC)
 
 
 def quantity(text: str) -> int:

@@ -4,6 +4,7 @@ The cursor's row is locked until the commit, and event numbers are counted in it
 seen everything below n, on PostgreSQL too.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 
+from indexer.bulk import insert_rows
 from indexer.deposits import Credit, Spend
 from indexer.model import Baseline, BlockRef, ChainEventKind, WatchTier
 from indexer.reading import ReadBlock
@@ -20,7 +22,21 @@ from runtime.database import Transaction
 
 log = structlog.get_logger()
 
+_AT_ONCE = 500  # ids named in one statement
+_LINES = 50  # events of one transaction that get a log line each; above that, they are counted in one
+
 CHAIN = 1  # the cursor's only row
+_ADOPT = (
+    sa.update(watches)
+    .where(watches.c.address == sa.bindparam("mine"))
+    .values(
+        baseline_number=sa.bindparam("number"),
+        baseline_hash=sa.bindparam("hash"),
+        baseline_balance=sa.bindparam("balance"),
+        baseline_nonce=sa.bindparam("nonce"),
+        news=sa.case((watches.c.tier == sa.bindparam("was"), ""), else_="tier"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +77,8 @@ class Writer:
         self._confirmations = confirmations
         self._now = now
         self._events: list[dict[str, Any]] = []
+        self._last_event = at.last_event
+        self._last_deposit = at.last_deposit
 
     async def extend(self, read: Sequence[ReadBlock], *, keep: int) -> None:
         """Put blocks on top, with what they did; tell the deposits that became deeper; forget all but ``keep``."""
@@ -68,10 +86,10 @@ class Writer:
         self.at = replace(self.at, tip=last.ref, mined_at=last.mined_at)
         rows = [
             {"number": block.ref.number, "hash": block.ref.hash, "parent": block.parent, "mined_at": block.mined_at}
-            for block in read
+            for block in read[-keep:]
         ]
-        await self._tx.execute(sa.insert(blocks), rows)
         await self._tx.execute(sa.delete(blocks).where(blocks.c.number <= last.ref.number - keep))
+        await insert_rows(self._tx, blocks, rows)
         await self._deepen()
         await self.add([credit for block in read for credit in block.movements.credits])
         await self.spend([spend for block in read for spend in block.movements.spends])
@@ -79,8 +97,7 @@ class Writer:
     async def add(self, credits: Iterable[Credit]) -> list[int]:
         """New deposits, told as seen; their ids."""
         rows = [self._deposit(credit) for credit in credits]
-        if rows:
-            await self._tx.execute(sa.insert(deposits), rows)
+        await insert_rows(self._tx, deposits, rows)
         for row in rows:
             self._tell(ChainEventKind.SEEN, row)
         return [row["id"] for row in rows]
@@ -97,16 +114,15 @@ class Writer:
             }
             for spend in spent
         ]
-        if rows:
-            await self._tx.execute(sa.insert(spends), rows)
+        await insert_rows(self._tx, spends, rows)
 
     async def confirm(self, ids: Sequence[int]) -> None:
         """Deposits that were checked at their depth."""
-        if not ids:
-            return
-        for row in await self._rows(deposits.c.id.in_(ids), sa.not_(deposits.c.confirmed)):
-            self._tell(ChainEventKind.CONFIRMED, row)
-        await self._tx.execute(sa.update(deposits).where(deposits.c.id.in_(ids)).values(confirmed=True))
+        for start in range(0, len(ids), _AT_ONCE):
+            among = deposits.c.id.in_(ids[start : start + _AT_ONCE])
+            for row in await self._rows(among, sa.not_(deposits.c.confirmed)):
+                self._tell(ChainEventKind.CONFIRMED, row)
+            await self._tx.execute(sa.update(deposits).where(among).values(confirmed=True))
 
     async def roll_back(self, fork: BlockRef, mined_at: datetime) -> None:
         """Take back every block above ``fork`` with all it did. Watches that began there begin again."""
@@ -127,18 +143,21 @@ class Writer:
             swept=min(self.at.swept, fork.number),
         )
 
-    async def adopt(self, baseline: Baseline, tier: WatchTier) -> None:
-        """The watch as it was read has been taken in. One that changed meanwhile keeps its mark."""
-        mine = sa.update(watches).where(watches.c.address == baseline.address)
-        await self._tx.execute(
-            mine.values(
-                baseline_number=baseline.block.number,
-                baseline_hash=baseline.block.hash,
-                baseline_balance=baseline.balance,
-                baseline_nonce=baseline.nonce,
-                news=sa.case((watches.c.tier == tier, ""), else_="tier"),
-            )
-        )
+    async def adopt(self, watched: Iterable[tuple[Baseline, WatchTier]]) -> None:
+        """Watches as they were read have been taken in. One that changed meanwhile keeps its mark."""
+        values = [
+            {
+                "mine": baseline.address,
+                "was": tier.value,
+                "number": baseline.block.number,
+                "hash": baseline.block.hash,
+                "balance": baseline.balance,
+                "nonce": baseline.nonce,
+            }
+            for baseline, tier in watched
+        ]
+        if values:
+            await self._tx.execute(_ADOPT, values)
 
     def verified(self, number: int, *, dormant: bool) -> None:
         """The balances at that block agree with what is stored, or the difference is stored now."""
@@ -146,8 +165,8 @@ class Writer:
 
     async def finish(self) -> bool:
         """Store events and cursor. True if there were events."""
-        if self._events:
-            await self._tx.execute(sa.insert(events), self._events)
+        await insert_rows(self._tx, events, self._events)
+        self.at = replace(self.at, last_event=self._last_event, last_deposit=self._last_deposit)
         await self._tx.execute(
             sa.update(cursor).values(
                 number=self.at.tip.number,
@@ -160,16 +179,24 @@ class Writer:
                 fence=self.at.fence,
             )
         )
+        self._log()
         return bool(self._events)
 
     async def _deepen(self) -> None:
         """Tell each depth between the first sight and the confirmation."""
         tip = self.at.tip.number
-        for row in await self._rows(sa.not_(deposits.c.confirmed)):
-            depth = tip - row["block_number"]
-            if row["told"] < depth < self._confirmations:
-                self._tell(ChainEventKind.DEEPER, row)
-                await self._tx.execute(sa.update(deposits).where(deposits.c.id == row["id"]).values(told=depth))
+        depth = sa.literal(tip) - deposits.c.block_number
+        due = (
+            sa.not_(deposits.c.confirmed),
+            deposits.c.block_number > tip - self._confirmations,
+            deposits.c.told < depth,
+        )
+        rows = await self._rows(*due)
+        for row in rows:
+            self._tell(ChainEventKind.DEEPER, row)
+        if rows:
+            stands = deposits.c.removed_at.is_(None)
+            await self._tx.execute(sa.update(deposits).where(stands, *due).values(told=depth))
 
     async def _rows(self, *where: sa.ColumnElement[bool]) -> list[dict[str, Any]]:
         """Deposits that stand, by age."""
@@ -177,9 +204,9 @@ class Writer:
         return [dict(row._mapping) for row in await self._tx.execute(statement)]
 
     def _deposit(self, credit: Credit) -> dict[str, Any]:
-        self.at = replace(self.at, last_deposit=self.at.last_deposit + 1)
+        self._last_deposit += 1
         return {
-            "id": self.at.last_deposit,
+            "id": self._last_deposit,
             "address": credit.address,
             "amount": credit.amount,
             "block_number": credit.block.number,
@@ -194,9 +221,9 @@ class Writer:
         }
 
     def _tell(self, kind: ChainEventKind, deposit: dict[str, Any]) -> None:
-        self.at = replace(self.at, last_event=self.at.last_event + 1)
+        self._last_event += 1
         event = {
-            "seq": self.at.last_event,
+            "seq": self._last_event,
             "kind": kind,
             "deposit_id": deposit["id"],
             "at": self._now,
@@ -205,8 +232,15 @@ class Writer:
             "tx_hash": deposit["tx_hash"] or None,
         }
         self._events.append(event)
-        log.info(
-            f"deposit_{kind}",
-            **{name: event[name] for name in ("deposit_id", "address", "amount", "confirmations", "tx_hash")},
-            block=event["block_number"],
-        )
+
+    def _log(self) -> None:
+        if len(self._events) > _LINES:
+            counts = Counter(str(event["kind"]) for event in self._events)
+            log.info("deposits_told", upto=self.at.tip.number, **counts)
+            return
+        for event in self._events:
+            log.info(
+                f"deposit_{event['kind']}",
+                **{name: event[name] for name in ("deposit_id", "address", "amount", "confirmations", "tx_hash")},
+                block=event["block_number"],
+            )
