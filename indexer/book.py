@@ -35,26 +35,26 @@ class WatchBook:
     def count(self, tier: WatchTier) -> int:
         return sum(entry.tier is tier for entry in self._entries.values())
 
-    def agreed(self, addresses: Iterable[str], swept: Mapping[WatchTier, int]) -> dict[str, int]:
-        """Per address, the block up to which its balance has been checked. ``swept``: the same per tier."""
+    def of(self, tier: WatchTier) -> list[str]:
+        """The addresses of a tier."""
+        return [address for address, entry in self._entries.items() if entry.tier is tier]
+
+    def agreed(self, address: str, swept: Mapping[WatchTier, int]) -> int:
+        """The block up to which the address's balance has been checked. ``swept``: the same per tier."""
+        entry = self._entries[address]
+        return max(swept[entry.tier], entry.baseline.block.number)
+
+    def expected_of(self, addresses: Iterable[str], number: int, net: Mapping[str, int]) -> dict[str, int]:
+        """What each of those addresses must hold at block ``number`` (smallest units).
+
+        ``net``: credits less spends between the book's block and that one. Addresses whose baseline lies above it, and
+        those that are not in the book, are left out.
+        """
         entries = self._entries
         return {
-            address: max(swept[entries[address].tier], entries[address].baseline.block.number) for address in addresses
-        }
-
-    def expected(
-        self, number: int, net: Mapping[str, int], tiers: Iterable[WatchTier], also: Iterable[str]
-    ) -> dict[str, int]:
-        """What each address of those tiers, and each of ``also``, must hold at block ``number`` (wei).
-
-        ``net``: credits less spends between the book's block and that one. Addresses whose baseline lies above it are
-        left out.
-        """
-        wanted, extra = set(tiers), set(also)
-        return {
             address: entry.balance + net.get(address, 0)
-            for address, entry in self._entries.items()
-            if (entry.tier in wanted or address in extra) and entry.baseline.block.number <= number
+            for address in addresses
+            if (entry := entries.get(address)) is not None and entry.baseline.block.number <= number
         }
 
     def advance(self, number: int, net: Mapping[str, int]) -> None:

@@ -31,6 +31,7 @@ class ChainConfig:
     connections: int = 4  # requests at once
     chunk: int = 50  # blocks read and stored together while catching up; more where the node takes larger batches
     window: int = 128  # blocks kept to find a fork; a deeper reorg halts the indexer
+    sweep_slice: int = 12_500  # addresses whose balances are looked at on one block; more take turns
     dormant_every: int = 200  # blocks between two sweeps of the dormant addresses
     explorer_base_url: str | None = None
 

@@ -3,8 +3,7 @@
 A pass can be cut off anywhere. What is in memory (tip, kept window, book) follows what was committed.
 """
 
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import structlog
 
@@ -16,9 +15,9 @@ from indexer.nodes import NodePool, WrongGenesis
 from indexer.reading import ReadBlock, headers_at, read_ahead
 from indexer.rescan import Rescanner, Step
 from indexer.rpc import BlockGone, Node
+from indexer.settling import Settler
 from indexer.store import ChainStore, KeptBlock
 from indexer.taking_in import look_back
-from indexer.verification import verify
 from indexer.wire import Header
 from indexer.writer import Cursor
 
@@ -26,7 +25,7 @@ log = structlog.get_logger()
 
 
 class Follower:
-    """Follows one chain. ``short``: addresses that hold less than their deposits say, and by how much (wei)."""
+    """Follows one chain."""
 
     def __init__(self, config: ChainConfig, store: ChainStore, nodes: NodePool, rescanner: Rescanner) -> None:
         self._config = config
@@ -37,7 +36,7 @@ class Follower:
         self._kept: dict[int, KeptBlock] = {}
         self._book = WatchBook(0)
         self.head: int | None = None
-        self.short: dict[str, int] = {}
+        self._settler = Settler(config, store)
 
     @property
     def number(self) -> int | None:
@@ -48,6 +47,11 @@ class Follower:
     def verified(self) -> int | None:
         """The newest block at which the open addresses' balances were checked."""
         return None if self._cursor is None else self._cursor.verified
+
+    @property
+    def short(self) -> Mapping[str, int]:
+        """Addresses that hold less than their deposits say, and by how much (smallest units)."""
+        return self._settler.short
 
     @property
     def is_level(self) -> bool:
@@ -71,7 +75,7 @@ class Follower:
         if step is Step.FINISHED:
             await self._load()
             if self._rescanner.short is not None:
-                self.short = dict(self._rescanner.short)
+                self._settler.short = dict(self._rescanner.short)
         return step is not Step.NOTHING
 
     async def _load(self) -> None:
@@ -81,15 +85,17 @@ class Follower:
             return
         self._nodes.expect_genesis(cursor.genesis)
         self._kept = await self._store.kept()
-        await self._load_book(cursor.verified)
+        await self._load_book(cursor)
         self._cursor = cursor
 
-    async def _load_book(self, number: int) -> None:
+    async def _load_book(self, cursor: Cursor) -> None:
+        number = cursor.verified
         book, net = WatchBook(number), await self._store.net(-1, number)
         for watch in await self._store.watches():
             if watch.news != "new":
                 book.put(watch, net.get(watch.address, 0))
         self._book = book
+        self._settler.begin(book, cursor)
 
     async def _pass(self, node: Node, announced: Header | None) -> bool:
         if self._cursor is None:
@@ -102,7 +108,7 @@ class Follower:
         if isinstance(standing, Ahead):
             await self._read_on(node, cursor, standing.head)  # nodes forget old balances: one check at the end
         await self._take_in(node)
-        await self._verify(node)
+        self._cursor = await self._settler.settle(node, self._at(), self._kept)
         return False
 
     async def _begin(self, node: Node) -> None:
@@ -203,39 +209,6 @@ class Follower:
             self._book.move(watch.address, watch.tier)
         for watch in found.watches:
             self._book.put(watch, found.net(watch.address, self._book.number))
-
-    async def _verify(self, node: Node) -> None:
-        """Check the balances at the confirmed block, and confirm the deposits that have got there."""
-        cursor = self._at()
-        block = self._kept.get(cursor.tip.number - self._config.confirmations)
-        if block is None or block.ref.number < cursor.verified:
-            return
-        number = block.ref.number
-        due = await self._store.unsettled(number)
-        if number == cursor.verified and not due:
-            return
-        sweeps_dormant = number - cursor.swept >= self._config.dormant_every
-        net = Counter(await self._store.net(cursor.verified, number))
-        tiers = set(WatchTier) if sweeps_dormant else {WatchTier.OPEN}
-        expected = self._book.expected(number, net, tiers, {deposit.address for deposit in due})
-        since = self._book.agreed(expected, {WatchTier.OPEN: cursor.verified, WatchTier.DORMANT: cursor.swept})
-        verdict = await verify(node, self._store, block.ref, expected, since)
-        async with self._store.writing(cursor.tip) as writer:
-            ids = await writer.add(verdict.found)
-            checked = expected.keys() - verdict.short.keys()
-            await writer.confirm([*(deposit.id for deposit in due if deposit.address in checked), *ids])
-            writer.verified(number, dormant=sweeps_dormant)
-        self._cursor = writer.at
-        for credit in verdict.found:
-            net[credit.address] += credit.amount
-        self._book.advance(number, net)
-        self._note_short(expected.keys(), verdict.short)
-
-    def _note_short(self, checked: Collection[str], short: Mapping[str, int]) -> None:
-        for address, amount in short.items():
-            if self.short.get(address) != amount:
-                log.error("balance_below_deposits", address=address, missing=amount)
-        self.short = {address: amount for address, amount in self.short.items() if address not in checked} | dict(short)
 
     def _at(self) -> Cursor:
         assert self._cursor is not None

@@ -163,7 +163,7 @@ class Rescanner:
             explained = {address for address, _ in _amounts(found.credits, found.spends)}
             rest = {address: expected[address] for address in gaps if address not in explained}
             since = {address: max(work.first - 1, work.since[address]) for address in rest}
-            verdict = await verify(node, self._store, end, rest, since)
+            verdict = await verify(node, self._store, end, rest, since.__getitem__)
             await self._write(cursor, found, verdict)
             self.short = verdict.short
             report = _report(work, end, found, verdict)

@@ -4,7 +4,7 @@ A balance above that is a deposit nothing else has shown: it is looked for block
 the node has one. A balance below is a contradiction: nothing of that address is confirmed until it is resolved.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -15,7 +15,7 @@ from indexer.model import BlockRef
 from indexer.reading import headers_at
 from indexer.rpc import BlockGone, Call, CallRefused, Node
 from indexer.store import ChainStore
-from indexer.sweep import differences
+from indexer.sweep import balance_call, differences
 from indexer.wire import Header, Trace, TracedTransaction, block_number
 
 log = structlog.get_logger()
@@ -30,14 +30,23 @@ class Verdict:
 
 
 async def verify(
-    node: Node, store: ChainStore, block: BlockRef, expected: Mapping[str, int], since: Mapping[str, int]
+    node: Node,
+    store: ChainStore,
+    block: BlockRef,
+    expected: Mapping[str, int],
+    since: Callable[[str], int],
+    *,
+    again: bool = True,
 ) -> Verdict:
     """Hold the expected balances at ``block`` against the chain's.
 
-    ``since``: per address, a block up to which its balance was known to agree. Raises BlockGone where the block is not
-    canonical any more, NodeFailed, CallRefused.
+    ``since``: a block up to which the address's balance was known to agree. ``again``: read the block's hash again
+    even if it was named by it and nothing differs. Raises BlockGone where the block is not canonical any more,
+    NodeFailed, CallRefused.
     """
     actual = await differences(node, block, expected)
+    if not (actual or again) and node.abilities.by_hash:
+        return Verdict((), {})
     header = await _still_canonical(node, block)
     found: list[Credit] = []
     short: dict[str, int] = {}
@@ -46,7 +55,7 @@ async def verify(
             short[address] = expected[address] - balance
         else:
             search = Search(node, store, address, block, header)
-            found += await search.run(balance, since[address])
+            found += await search.run(balance, since(address))
     if found:
         await _still_canonical(node, block)
     return Verdict(tuple(found), short)
@@ -102,7 +111,7 @@ class Search:
 
     async def _excess(self, number: int) -> int | None:
         """What the address held there beyond what is explained, in wei; None where the node cannot tell."""
-        [answer] = await self._node.attempt([Call("eth_getBalance", [self._address, block_number(number)], str)])
+        [answer] = await self._node.attempt([balance_call(self._node, self._address, block_number(number))])
         if isinstance(answer, CallRefused):
             return None
         return int(answer, 16) - self._expected(number)

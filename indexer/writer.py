@@ -159,9 +159,12 @@ class Writer:
         if values:
             await self._tx.execute(_ADOPT, values)
 
-    def verified(self, number: int, *, dormant: bool) -> None:
-        """The balances at that block agree with what is stored, or the difference is stored now."""
-        self.at = replace(self.at, verified=number, swept=number if dormant else self.at.swept)
+    def swept(self, tier: WatchTier, number: int) -> None:
+        """Each balance of that tier was checked at that block or later, and differences are stored now."""
+        if tier is WatchTier.OPEN:
+            self.at = replace(self.at, verified=number)
+        else:
+            self.at = replace(self.at, swept=number)
 
     async def finish(self) -> bool:
         """Store events and cursor. True if there were events."""
