@@ -66,6 +66,8 @@ def chain_config(settings: Settings) -> ChainConfig:
         confirmations=settings.circle_layer_min_confirmations,
         poll_interval=settings.circle_layer_poll_interval,
         rpc_timeout=settings.circle_layer_rpc_timeout,
+        batch_size=settings.batch_size,
+        requests_per_minute=settings.requests_per_minute,
         explorer_base_url=settings.circle_layer_explorer_base_url,
     )
 

@@ -1,6 +1,10 @@
 """What the business does, for Prometheus: payments, bookings, and how far the chain has been read."""
 
+from collections.abc import Iterator
+
 from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from indexer.indexer import Indexer
 
@@ -15,6 +19,34 @@ class BusinessMetrics:
             "layover_bookings", "Paid bookings that were ticketed, or refused by the airline", ["outcome"],
             registry=registry,
         )  # fmt: skip
+
+
+class NodeSpending(Collector):
+    """Requests to each node and the calls in them: a batch is one request that holds several calls."""
+
+    def __init__(self, indexer: Indexer) -> None:
+        self._indexer = indexer
+
+    def describe(self) -> Iterator[Metric]:
+        yield from self._families()
+
+    def collect(self) -> Iterator[Metric]:
+        requests, calls, waited = self._families()
+        for name, spent in self._indexer.nodes.spending():
+            requests.add_metric([name], spent.requests)
+            calls.add_metric([name], spent.calls)
+            waited.add_metric([name], spent.waited_seconds)
+        yield from (requests, calls, waited)
+
+    def _families(self) -> tuple[CounterMetricFamily, ...]:
+        return tuple(
+            CounterMetricFamily(f"layover_chain_{name}", words, labels=["node"])
+            for name, words in (
+                ("requests", "Requests to the node; a batch counts as one"),
+                ("calls", "Calls in those requests"),
+                ("budget_wait_seconds", "Waited for a request to be allowed by CIRCLE_LAYER_REQUESTS_PER_MINUTE"),
+            )
+        )
 
 
 def watch_chain(registry: CollectorRegistry, indexer: Indexer) -> None:
@@ -34,3 +66,7 @@ def watch_chain(registry: CollectorRegistry, indexer: Indexer) -> None:
     gauge("short_addresses", "Addresses that hold less than their deposits say: look into it").set_function(
         lambda: indexer.health().short_addresses
     )
+    gauge("verified", "Up to there the balances of all open addresses were checked").set_function(
+        lambda: indexer.health().verified or 0
+    )
+    registry.register(NodeSpending(indexer))

@@ -33,6 +33,12 @@ RESERVED = (
     "DUFFEL_WEBHOOK_SECRET",
 )
 
+# Circle Layer's public nodes, and what they allow: 100 requests a minute, 10 calls a batch.
+PUBLIC_HOSTS = ("circlelayer.com", "clayer.io")
+PUBLIC_REQUESTS = 100
+PUBLIC_BATCH = 10
+OWN_BATCH = 100  # of other nodes; one that takes less is noticed
+
 
 class Settings(BaseSettings):
     """One field a variable; its name in capitals is the variable's."""
@@ -63,6 +69,8 @@ class Settings(BaseSettings):
     circle_layer_rpc_url: str | None = None
     circle_layer_ws_url: str | None = None
     circle_layer_rpc_timeout: float = Field(default=10.0, gt=0)
+    circle_layer_requests_per_minute: int | None = Field(default=None, ge=10)
+    circle_layer_batch_size: int | None = Field(default=None, ge=1, le=1000)
     circle_layer_chain_id: int = Field(default=28525, gt=0)
     circle_layer_network_name: str = "Circle Layer Testnet"
     circle_layer_token_symbol: str = "CLAYER"
@@ -147,6 +155,21 @@ class Settings(BaseSettings):
         """Every node, the first one preferred; none: paying on chain is not offered."""
         first = (self.circle_layer_rpc_url,) if self.circle_layer_rpc_url else ()
         return tuple(dict.fromkeys((*first, *self.circle_layer_rpc_urls)))
+
+    @property
+    def requests_per_minute(self) -> int | None:
+        """To each node. Unless it is set: what the chain's public nodes allow where one is named; None: no limit."""
+        return self.circle_layer_requests_per_minute or (PUBLIC_REQUESTS if self._uses_public_nodes else None)
+
+    @property
+    def batch_size(self) -> int:
+        """Calls in one request. Unless it is set: what the chain's public nodes take where one is named."""
+        return self.circle_layer_batch_size or (PUBLIC_BATCH if self._uses_public_nodes else OWN_BATCH)
+
+    @property
+    def _uses_public_nodes(self) -> bool:
+        hosts = (urlsplit(url).hostname or "" for url in self.rpc_urls)
+        return any(host.endswith(PUBLIC_HOSTS) for host in hosts)
 
     @property
     def variables_set(self) -> list[str]:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 MINUTE = 60.0
@@ -29,9 +29,15 @@ class Budget:
     In any 60 seconds at most ``a_minute`` requests go out: a full bucket, and what runs into it meanwhile.
     """
 
-    def __init__(self, a_minute: int | None, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        a_minute: int | None,
+        now: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self.a_minute = a_minute
         self._now = now
+        self._sleep = sleep
         self._size = max(1, (a_minute or 0) // _BURST)
         self._rate = ((a_minute or 0) - self._size) / MINUTE  # tokens a second
         self._tokens = float(self._size)
@@ -46,10 +52,10 @@ class Budget:
         if self.a_minute is not None:
             async with self._turn:  # first come, first served
                 self._fill()
-                if self._tokens < 1:
+                while self._tokens < 1:
                     pause = (1 - self._tokens) / self._rate
                     self._waited += pause
-                    await asyncio.sleep(pause)
+                    await self._sleep(pause)
                     self._fill()
                 self._tokens -= 1
         now = self._now()

@@ -8,6 +8,7 @@ from typing import TypeVar
 import aiohttp
 import structlog
 
+from indexer.budget import Spending
 from indexer.config import ChainConfig
 from indexer.model import ChainUnavailable
 from indexer.probe import probe
@@ -107,6 +108,10 @@ class NodePool:
             }
             for member in self._members
         ]
+
+    def spending(self) -> list[tuple[str, Spending]]:
+        """Each node's name and what was asked of it."""
+        return [(member.node.name, member.node.budget.spending()) for member in self._members]
 
     def _in_order(self) -> list[_Member]:
         now = self._clock.now()

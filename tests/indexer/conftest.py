@@ -22,15 +22,17 @@ from sandbox.anvil import Anvil
 PATIENCE = 10.0  # seconds that a condition may take
 
 
-async def until(condition: Callable[[], Awaitable[Any]], what: str = "the condition") -> Any:
+async def until(
+    condition: Callable[[], Awaitable[Any]], what: str = "the condition", patience: float = PATIENCE
+) -> Any:
     """Ask until the answer is true; that answer."""
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(patience):
             while not (answer := await condition()):  # noqa: ASYNC110 - it lies in the database, which tells nobody
                 await asyncio.sleep(0.02)
             return answer
     except TimeoutError:
-        raise AssertionError(f"not within {PATIENCE:.0f} s: {what}") from None
+        raise AssertionError(f"not within {patience:.0f} s: {what}") from None
 
 
 @asynccontextmanager
