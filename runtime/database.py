@@ -196,6 +196,7 @@ def _pysqlite_engine(url: sa.URL, gate: FairLock) -> sa.Engine:
 
     @sa.event.listens_for(engine, "connect")
     def begin_immediate(connection: Any, _record: Any) -> None:
+        sqlite_driver.teach(connection)
         connection.isolation_level = "IMMEDIATE"  # a write that began as a read could not wait for its turn
 
     @sa.event.listens_for(engine, "before_cursor_execute")

@@ -6,6 +6,7 @@ connection's thread for each. Here the cursor does all of it in one. That is mos
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -101,9 +102,24 @@ class Cursor:
         return self
 
 
+def teach(connection: sqlite3.Connection) -> None:
+    """Give a SQLite before 3.42 the ``unixepoch('subsec')`` that the job engine counts on from Python 3.12 on.
+
+    Such a SQLite answers null to it, as Debian 12's 3.40 under a Python that was built there.
+    """
+    if sqlite3.sqlite_version_info < (3, 42):
+        connection.create_function("unixepoch", 1, lambda _modifier: time.time())
+
+
 async def connect(path: Path) -> Connection:
     """Open the file (made if there is none). Transactions are begun and ended by SQLAlchemy or by the writer."""
-    connection = Connection(lambda: sqlite3.connect(path, check_same_thread=False), iter_chunk_size=64)
+
+    def connector() -> sqlite3.Connection:
+        opened = sqlite3.connect(path, check_same_thread=False)
+        teach(opened)
+        return opened
+
+    connection = Connection(connector, iter_chunk_size=64)
     connection._thread.daemon = True  # a process that dies must not wait for it
     await connection
     return connection
