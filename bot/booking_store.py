@@ -1,6 +1,6 @@
 """Bookings in the database: all of their SQL."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -75,6 +75,12 @@ async def of_chat(connection: AsyncConnection, chat: str, limit: int = 10) -> Se
         .limit(limit)
     )
     return [_booking(row) for row in rows]
+
+
+async def standings(connection: AsyncConnection) -> Mapping[str, tuple[BookingState, str | None]]:
+    """Each booking's state, and which payment paid it."""
+    rows = await connection.execute(sa.select(bookings.c.id, bookings.c.state, bookings.c.payment_id))
+    return {row.id: (BookingState(row.state), row.payment_id) for row in rows}
 
 
 async def _one(connection: AsyncConnection, condition: sa.ColumnElement[bool]) -> Booking | None:

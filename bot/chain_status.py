@@ -58,7 +58,7 @@ async def status(settings: Settings) -> tuple[str, bool]:
     rows.append(("Addresses", _addresses(stored, chain or {})))
     rows += [("Node", _node(node)) for node in nodes]
     rows += [("Rescan", _rescan(stored.rescan, coin_of(settings)))] if stored.rescan is not None else []
-    is_well = head is not None and (chain is None or chain["state"] == "running")
+    is_well = chain is not None and chain["state"] == "running"
     return "\n".join(f"{name:<11}{words}" for name, words in rows), is_well
 
 

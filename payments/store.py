@@ -117,6 +117,26 @@ async def target_at_address(connection: AsyncConnection, address: str) -> Target
     return await _target(connection, payments.c.address == address)
 
 
+@dataclass(frozen=True, slots=True)
+class AddressedPayment:
+    """A payment with the deposit address it was given, as the treasury sees it."""
+
+    payment: Payment
+    address: str
+    account: str  # the extended public key it was derived below
+    index: int
+
+
+async def with_addresses(connection: AsyncConnection) -> Sequence[AddressedPayment]:
+    """Every payment on chain, by index. Addresses that were skipped belong to none and are left out."""
+    rows = await connection.execute(
+        sa.select(payments, deposit_addresses.c.account, deposit_addresses.c.index.label("address_index"))
+        .join(deposit_addresses, deposit_addresses.c.address == payments.c.address)
+        .order_by(deposit_addresses.c.account, deposit_addresses.c.index)
+    )
+    return [AddressedPayment(_payment(row), row.address, row.account, row.address_index) for row in rows]
+
+
 async def _target(connection: AsyncConnection, condition: sa.ColumnElement[bool]) -> Target | None:
     row = (
         await connection.execute(
