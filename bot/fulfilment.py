@@ -24,12 +24,19 @@ from payments.treasury import audit
 from runtime.backoff import Backoff
 from runtime.clock import Clock
 from runtime.database import Database
-from runtime.jobs import Job
+from runtime.errors import LayoverError
+from runtime.jobs import Job, StepFailed
 
 log = structlog.get_logger()
 
 FULFIL = "fulfil"
-PATIENCE = Backoff(first=1.0, factor=2.0, ceiling=300.0, attempts=100)  # an airline may be down for hours
+AT_ONCE = Backoff(first=0.5, factor=2.0, ceiling=8.0, attempts=6)  # about 15 seconds; then the traveller is told
+PATIENCE = Backoff(first=5.0, factor=2.0, ceiling=300.0, attempts=100)  # an airline may be down for hours
+
+
+class NotPaidAnyMore(LayoverError):
+    def __init__(self, payment: Payment) -> None:
+        super().__init__(f"payment {payment.id} is {payment.state}: nothing is ordered until it is paid again")
 
 
 class Fulfilment:
@@ -61,17 +68,27 @@ class Fulfilment:
         self._metrics = metrics
 
     async def run(self, job: Job, payload: dict[str, Any]) -> None:
-        """Order, then papers. A fare that is gone ends in words to the traveller, never in silence."""
+        """Order, then papers. Neither an airline that is slow nor a fare that is gone is met with silence."""
         booking_id = payload["booking_id"]
-        ordered = await job.step("order", self.order, booking_id, backoff=PATIENCE)
+        try:
+            ordered = await job.step("order", self.order, booking_id, backoff=AT_ONCE)
+        except StepFailed:
+            await job.step("tell_delay", self.tell_delay, booking_id)
+            ordered = await job.step("order_later", self.order, booking_id, backoff=PATIENCE)
         if "refused" in ordered:
             await job.step("refuse", self.refuse, booking_id, ordered["refused"])
         else:
             await job.step("papers", self.papers, booking_id, ordered["order"])
 
     async def order(self, booking_id: str) -> dict[str, Any]:
-        """Have the airline ticket it. An order whose answer was lost is found, never sent twice."""
+        """Have the airline ticket it. An order whose answer was lost is found, never sent twice.
+
+        Raises NotPaidAnyMore while the chain has taken the money back: nothing is ordered for money that is not there.
+        """
         booking = await self._booking(booking_id)
+        payment = await self._payment(booking)
+        if not payment.is_paid:
+            raise NotPaidAnyMore(payment)
         order = await self._source.find(booking_id)
         if order is None or order.state is not OrderState.CONFIRMED:
             try:
@@ -80,6 +97,11 @@ class Fulfilment:
                 return {"refused": str(error)}
         log.info("order_confirmed", payment_id=booking.payment_id, booking_id=booking_id, order_id=order.id)
         return {"order": dump(order)}
+
+    async def tell_delay(self, booking_id: str) -> None:
+        booking = await self._booking(booking_id)
+        async with self._database.transaction() as tx:
+            await self._facts.ticketing_delayed(tx, booking)
 
     async def refuse(self, booking_id: str, why: str) -> None:
         booking = await self._booking(booking_id)
@@ -135,10 +157,8 @@ class Fulfilment:
         ]
 
     async def _receipt(self, booking: Booking) -> Receipt:
-        assert booking.payment_id is not None
+        payment = await self._payment(booking)
         async with self._database.snapshot() as connection:
-            payment = await payment_store.get(connection, booking.payment_id)
-            assert payment is not None
             deposits: list[Deposit] = []
             if self._chain is not None and payment.address is not None:
                 deposits = list(await self._chain.deposits(connection, payment.address))
@@ -163,6 +183,13 @@ class Fulfilment:
             booking = await booking_store.get(connection, booking_id)
         assert booking is not None, f"booking {booking_id} does not exist"
         return booking
+
+    async def _payment(self, booking: Booking) -> Payment:
+        assert booking.payment_id is not None, f"booking {booking.id} is fulfilled unpaid"
+        async with self._database.snapshot() as connection:
+            payment = await payment_store.get(connection, booking.payment_id)
+        assert payment is not None
+        return payment
 
     async def verify(self, ticket_id: str) -> VerifiedTicket | None:
         """What the page behind a ticket's QR code shows."""

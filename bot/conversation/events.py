@@ -69,6 +69,14 @@ class Ticketed:
 
 
 @dataclass(frozen=True, slots=True)
+class TicketingDelayed:
+    """Paid, and the airline does not answer. It is tried on and on."""
+
+    booking_id: str
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
 class TicketingFailed:
     """Paid, but the airline would not have it. The money is kept for the traveller."""
 
@@ -77,4 +85,14 @@ class TicketingFailed:
     why: str
 
 
-Event = Said | Pressed | Unreadable | SearchFinished | PaymentOpened | PaymentChanged | Ticketed | TicketingFailed
+Event = (
+    Said
+    | Pressed
+    | Unreadable
+    | SearchFinished
+    | PaymentOpened
+    | PaymentChanged
+    | Ticketed
+    | TicketingDelayed
+    | TicketingFailed
+)

@@ -20,6 +20,7 @@ from bot.conversation.events import (
     SearchFailure,
     SearchFinished,
     Ticketed,
+    TicketingDelayed,
     TicketingFailed,
     Unreadable,
 )
@@ -31,7 +32,8 @@ from runtime.inbox import Fact, Inbox
 
 CHAT = "chat"  # the topic
 
-SEARCH, OPENED, CHANGED, TICKETED, REFUSED = "search", "payment_opened", "payment_changed", "ticketed", "refused"
+SEARCH, OPENED, CHANGED = "search", "payment_opened", "payment_changed"
+TICKETED, DELAYED, REFUSED = "ticketed", "ticketing_delayed", "refused"
 
 
 class UnknownFact(LayoverError):
@@ -76,6 +78,10 @@ class ChatFacts:
         }
         await self._put(tx, booking.chat, TICKETED, booking.id, payload)
 
+    async def ticketing_delayed(self, tx: Transaction, booking: Booking) -> None:
+        payload = {"booking_id": booking.id, "reference": booking.reference}
+        await self._put(tx, booking.chat, DELAYED, booking.id, payload)
+
     async def ticketing_failed(self, tx: Transaction, booking: Booking, why: str) -> None:
         payload = {"booking_id": booking.id, "reference": booking.reference, "why": why}
         await self._put(tx, booking.chat, REFUSED, booking.id, payload)
@@ -113,6 +119,8 @@ async def read_fact(connection: AsyncConnection, fact: Fact) -> ReadFact:
             people = tuple(payload["travellers"])
             reference, airline = payload["reference"], payload["airline_reference"]
             return ReadFact(Ticketed(payload["booking_id"], reference, airline, people, documents))
+        case "ticketing_delayed":
+            return ReadFact(TicketingDelayed(payload["booking_id"], payload["reference"]))
         case "refused":
             return ReadFact(TicketingFailed(payload["booking_id"], payload["reference"], payload["why"]))
         case unknown:

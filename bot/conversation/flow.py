@@ -19,6 +19,7 @@ from bot.conversation.events import (
     Said,
     SearchFinished,
     Ticketed,
+    TicketingDelayed,
     TicketingFailed,
     Unreadable,
 )
@@ -61,6 +62,8 @@ def _react(session: Session, event: Event, context: Context) -> Step:
             return paying.changed(session, event, context)
         case Ticketed():
             return _ticketed(session, event)
+        case TicketingDelayed():
+            return Step(session, (say(common.ticketing_delayed(event.reference)),))
         case TicketingFailed():
             return _ticketing_failed(session, event)
 

@@ -57,6 +57,13 @@ def ticketed(reference: str, airline_reference: str, travellers: tuple[str, ...]
     )
 
 
+def ticketing_delayed(reference: str) -> str:
+    return (
+        f"The airline is slow to confirm {reference}. Your payment is safe, I keep trying, and the tickets come here "
+        "as soon as they are there. You may go on writing meanwhile."
+    )
+
+
 def ticketing_failed(reference: str) -> str:
     return (
         f"Your payment is in, but the airline could not confirm the seats for {reference}. Your money is safe and "
