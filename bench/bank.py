@@ -16,7 +16,7 @@ from indexer.tables import deposits, metadata
 from runtime.clock import SystemClock
 from runtime.database import Database
 
-_LOOK = 0.001  # seconds between two looks at the indexer's own state
+_LOOK = 0.004  # seconds between two looks at the indexer's own state
 _CONNECTIONS = 4
 
 

@@ -1,5 +1,6 @@
 """The watched addresses in memory, and what each must hold: so that a block needs no look into the database."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -23,17 +24,24 @@ class WatchBook:
         self.number = number
         self.watched: dict[str, str] = {}  # lower case → EIP-55
         self._entries: dict[str, Entry] = {}
+        self._counts: Counter[WatchTier] = Counter()
 
     def put(self, watch: Watch, net: int) -> None:
         """``net``: credits less spends up to the book's block, in wei."""
+        if known := self._entries.get(watch.address):
+            self._counts[known.tier] -= 1
+        self._counts[watch.tier] += 1
         self.watched[watch.address.lower()] = watch.address
         self._entries[watch.address] = Entry(watch.baseline, watch.tier, watch.baseline.balance + net)
 
     def move(self, address: str, tier: WatchTier) -> None:
-        self._entries[address].tier = tier
+        entry = self._entries[address]
+        self._counts[entry.tier] -= 1
+        self._counts[tier] += 1
+        entry.tier = tier
 
     def count(self, tier: WatchTier) -> int:
-        return sum(entry.tier is tier for entry in self._entries.values())
+        return self._counts[tier]
 
     def of(self, tier: WatchTier) -> list[str]:
         """The addresses of a tier."""

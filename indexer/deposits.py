@@ -134,11 +134,11 @@ def residual(address: str, amount: int, block: BlockRef, mined_at: datetime, ear
 
 def _moves_of_traces(traces: Sequence[Trace], watched: Watched) -> Iterator[Move]:
     """A trace below one that failed moved nothing, whatever it says itself."""
-    failed = {(trace.transaction_hash, tuple(trace.trace_address)) for trace in traces if trace.error is not None}
+    failed = {(trace.transaction_hash, trace.trace_address) for trace in traces if trace.error is not None}
     for trace in traces:
         if trace.transaction_hash is None or not _concerns(trace, watched):  # of a reward the balance tells
             continue
-        place = tuple(trace.trace_address)
+        place = trace.trace_address
         if failed and any((trace.transaction_hash, place[:depth]) in failed for depth in range(len(place) + 1)):
             continue
         move = _move_of_trace(trace, trace.transaction_hash, _path(place))

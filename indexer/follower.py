@@ -172,6 +172,7 @@ class Follower:
         """Blocks that were read whole, each standing on the one before; in one transaction, the cursor with them."""
         cursor, window = self._at(), self._config.window
         self._check_parents(cursor.tip, read)
+        log.debug("blocks_read", upto=read[-1].ref.number, credits=sum(len(one.movements.credits) for one in read))
         async with self._store.writing(cursor.tip) as writer:
             await writer.extend(read, keep=window)
         self._cursor = writer.at

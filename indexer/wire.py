@@ -125,7 +125,7 @@ class Trace(msgspec.Struct, rename="camel", gc=False):
 
     type: str
     action: TraceAction
-    trace_address: list[int]
+    trace_address: tuple[int, ...]  # mostly empty, and the empty tuple costs nothing
     block_hash: str | None = None
     transaction_hash: str | None = None
     result: TraceResult | None = None
