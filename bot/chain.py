@@ -46,7 +46,11 @@ def open_chain(
     xpub = merchant_xpub(settings)
     book = AddressBook(xpub, settings.circle_layer_derivation_path)
     terms = ClayerConfig(
-        coin=Coin(settings.circle_layer_token_symbol, settings.circle_layer_token_decimals),
+        coin=Coin(
+            settings.circle_layer_token_symbol,
+            settings.circle_layer_token_decimals,
+            settings.circle_layer_token_address,
+        ),
         chain_id=settings.circle_layer_chain_id,
         account_xpub=xpub,
         usd_rate=settings.circle_layer_usd_rate,
@@ -68,6 +72,8 @@ def chain_config(settings: Settings) -> ChainConfig:
         rpc_timeout=settings.circle_layer_rpc_timeout,
         batch_size=settings.batch_size,
         requests_per_minute=settings.requests_per_minute,
+        token=settings.circle_layer_token_address,
+        token_decimals=settings.circle_layer_token_decimals,
         explorer_base_url=settings.circle_layer_explorer_base_url,
     )
 

@@ -26,7 +26,6 @@ RESERVED = (
     "CIRCLE_W3S_ENTITY_ID",
     "CIRCLE_W3S_ENTITY_SECRET",
     "CIRCLE_W3S_PLATFORM_WALLET_ID",
-    "CIRCLE_LAYER_TOKEN_ADDRESS",
     "CIRCLE_LAYER_TREASURY_ADDRESS",
     "TELEGRAM_WEBHOOK_SECRET",
     "DUFFEL_ACCESS_TOKEN",
@@ -75,6 +74,7 @@ class Settings(BaseSettings):
     circle_layer_network_name: str = "Circle Layer Testnet"
     circle_layer_token_symbol: str = "CLAYER"
     circle_layer_token_decimals: int = Field(default=18, ge=0, le=36)
+    circle_layer_token_address: str | None = None  # an ERC-20 token instead of the native coin
     circle_layer_merchant_mnemonic: SecretStr | None = None
     circle_layer_merchant_xpub: str | None = None
     circle_layer_derivation_path: str = "m/44'/60'/0'/0/{i}"
@@ -128,6 +128,16 @@ class Settings(BaseSettings):
         except sa.exc.ArgumentError:
             raise ValueError("is not a URL such as sqlite:///layover.db or postgresql://user@host/name") from None
         return value
+
+    @field_validator("circle_layer_token_address")
+    @classmethod
+    def is_address(cls, value: str | None) -> str | None:
+        from indexer.addresses import BadAddress, checksum_address
+
+        try:
+            return None if value is None else checksum_address(value)
+        except BadAddress as error:
+            raise ValueError(str(error)) from None
 
     @field_validator("circle_layer_derivation_path")
     @classmethod

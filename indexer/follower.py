@@ -83,6 +83,7 @@ class Follower:
         cursor = await self._store.cursor()
         if cursor is None:
             return
+        self._nodes.expect_asset(cursor.token)
         self._nodes.expect_genesis(cursor.genesis)
         self._kept = await self._store.kept()
         await self._load_book(cursor)
@@ -123,7 +124,7 @@ class Follower:
             kept.append(KeptBlock(BlockRef(header.height, header.hash), header.parent_hash, header.mined_at))
         if genesis is None:
             raise BlockGone("the node has no genesis block")
-        await self._store.begin(self._config.chain_id, genesis.hash, kept)
+        await self._store.begin(self._config.chain_id, genesis.hash, kept, self._config.token)
         await self._load()
         log.info("indexing_began", block=kept[-1].ref.number, genesis=genesis.hash)
 

@@ -104,6 +104,7 @@ class Indexer:
         """Balance and nonce at the newest block, read at that block's hash. Raises ChainUnavailable."""
         known = await self._store.cursor()
         if known is not None:
+            self.nodes.expect_asset(known.token)
             self.nodes.expect_genesis(known.genesis)
         checksummed = checksum_address(address)
         for _ in range(_BASELINE_ATTEMPTS - 1):

@@ -13,6 +13,7 @@ from indexer.config import ChainConfig
 from indexer.model import ChainUnavailable
 from indexer.probe import probe
 from indexer.rpc import BODY_SIZE, Call, CallRefused, Node, NodeFailed
+from indexer.token import token_decimals
 from indexer.wire import Header, quantity
 from runtime.clock import Clock
 
@@ -42,6 +43,30 @@ class WrongGenesis(WrongChain):
         )
 
 
+class WrongToken(WrongChain):
+    def __init__(self, node: str, token: str, wanted: int, found: int | None) -> None:
+        said = "no ERC-20 token answers there" if found is None else f"that token has {found} decimals, not {wanted}"
+        super().__init__(
+            f"CIRCLE_LAYER_TOKEN_ADDRESS is {token}, and the node {node} says: {said}. "
+            "Correct the address or CIRCLE_LAYER_TOKEN_DECIMALS. Nothing was counted."
+        )
+
+
+class WrongAsset(WrongChain):
+    """What is to be counted is not what was counted in this database so far."""
+
+    def __init__(self, configured: str | None, counted: str | None) -> None:
+        super().__init__(
+            f"this database counts {_asset(counted)}, and the configuration says {_asset(configured)}. Amounts of the "
+            "two must not be mixed: set CIRCLE_LAYER_TOKEN_ADDRESS as it was, or use another DATABASE_URL. "
+            "Nothing was changed."
+        )
+
+
+def _asset(token: str | None) -> str:
+    return "the native coin" if token is None else f"the token {token}"
+
+
 @dataclass(slots=True)
 class _Member:
     node: Node
@@ -63,6 +88,11 @@ class NodePool:
         if self._genesis != genesis:
             self._genesis = genesis
             self.doubt()
+
+    def expect_asset(self, counted: str | None) -> None:
+        """Raises WrongAsset where the database counts something else than these nodes are asked about."""
+        if counted != self._config.token:
+            raise WrongAsset(self._config.token, counted)
 
     def doubt(self) -> None:
         """Something does not fit: check every node's chain again before it is used."""
@@ -128,6 +158,10 @@ class NodePool:
             raise WrongChainId(node.name, self._config.chain_id, quantity(chain_id))
         if self._genesis is not None and genesis.hash != self._genesis:
             raise WrongGenesis(node.name, self._genesis, genesis.hash)
+        if node.token is not None:
+            decimals = await token_decimals(node, node.token)
+            if decimals != self._config.token_decimals:
+                raise WrongToken(node.name, node.token, self._config.token_decimals, decimals)
         node.abilities = await probe(node)
         member.checked, member.rests_until = True, None
         log.info("node_checked", node=node.name, **node.abilities.report())

@@ -15,6 +15,7 @@ from indexer import deposits
 from indexer.deposits import Movements, Watched
 from indexer.model import BlockRef, ChainUnavailable
 from indexer.rpc import BlockGone, Call, CallRefused, Node, first_of
+from indexer.token import TokenBlock, read_token_blocks
 from indexer.wire import Block, Header, Receipt, Trace, block_number, quantity
 
 T = TypeVar("T")
@@ -39,11 +40,18 @@ async def read_blocks(node: Node, numbers: Sequence[int], watched: Watched) -> l
 
     That each is the parent of the next is for the caller to check: the node may have changed its mind in between.
     """
+    if node.token is not None:
+        return [_of_token(block) for block in await read_token_blocks(node, numbers, watched)]
     if node.abilities.traces:
         return await _by_traces(node, numbers, watched)
     blocks = await _ask(node, "eth_getBlockByNumber", [(block_number(n), True) for n in numbers], Block)
     read = await _by_transactions(node, blocks, watched)
     return _in_order({block.ref.number: block for block in read}, numbers)
+
+
+def _of_token(block: TokenBlock) -> ReadBlock:
+    header = block.header
+    return ReadBlock(BlockRef(header.height, header.hash), header.parent_hash, header.mined_at, block.movements)
 
 
 async def read_ahead(

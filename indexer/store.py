@@ -130,7 +130,7 @@ class ChainStore:
         async with self._database.snapshot() as connection:
             return [Unsettled(row.id, row.address, row.block_number) for row in await connection.execute(statement)]
 
-    async def begin(self, chain_id: int, genesis: str, kept: Sequence[KeptBlock]) -> None:
+    async def begin(self, chain_id: int, genesis: str, kept: Sequence[KeptBlock], counted: str | None) -> None:
         """The first start on a chain: the window below the head, and the cursor at its last block."""
         head = kept[-1]
         async with self._database.transaction() as tx:
@@ -139,6 +139,7 @@ class ChainStore:
                 "id": CHAIN,
                 "chain_id": chain_id,
                 "genesis_hash": genesis,
+                "token": counted or "",
                 "number": head.ref.number,
                 "hash": head.ref.hash,
                 "mined_at": head.mined_at,

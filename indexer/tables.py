@@ -13,6 +13,8 @@ cursor = sa.Table(
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("chain_id", sa.BigInteger, nullable=False),
     sa.Column("genesis_hash", sa.String(66), nullable=False),
+    # The ERC-20 contract that is counted, EIP-55; "": the native coin. Amounts of the two must never be mixed.
+    sa.Column("token", sa.String(42), nullable=False, server_default=""),
     sa.Column("number", sa.BigInteger, nullable=False),  # the newest block that was read whole
     sa.Column("hash", sa.String(66), nullable=False),
     sa.Column("mined_at", Instant, nullable=False),

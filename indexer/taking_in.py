@@ -8,7 +8,7 @@ from indexer.model import Baseline, BlockRef
 from indexer.reading import headers_at, read_blocks
 from indexer.rpc import BlockGone, Call, CallRefused, Node
 from indexer.store import KeptBlock, Watch
-from indexer.sweep import place_of
+from indexer.sweep import balance_call, place_of
 from indexer.wire import Header, quantity
 
 
@@ -52,12 +52,12 @@ async def read_baseline(node: Node, address: str) -> Baseline:
 
 
 async def accounts_at(node: Node, addresses: Sequence[str], block: BlockRef) -> list[tuple[int, int]]:
-    """(balance in wei, nonce) of each address after that block. Raises BlockGone, NodeFailed, CallRefused."""
+    """(balance in units, nonce) of each address after that block. Raises BlockGone, NodeFailed, CallRefused."""
     place = place_of(node, block)
     questions = [
-        Call(method, [address, place], str)
+        call
         for address in addresses
-        for method in ("eth_getBalance", "eth_getTransactionCount")
+        for call in (balance_call(node, address, place), Call("eth_getTransactionCount", [address, place], str))
     ]
     answers = [quantity(answer) for answer in await node.batch(questions)]
     if not node.abilities.by_hash:

@@ -140,6 +140,8 @@ class Search:
 
     async def _traced(self, block: BlockRef, header: Header) -> Sequence[Credit]:
         """The credits to the address in that block as the node's traces tell them; none where it has no traces."""
+        if self._node.token is not None:  # its logs have been read, and there is no other trace of a token
+            return ()
         watched = {self._address.lower(): self._address}
         if self._node.abilities.traces:
             [traces] = await self._node.attempt([Call("trace_block", [header.number], list[Trace] | None)])

@@ -15,9 +15,15 @@ GAS = 5_000_000  # stated on every transaction: the node's estimate refuses what
 _OPCODES = {
     "STOP": 0x00,
     "ADD": 0x01,
+    "MUL": 0x02,
     "SUB": 0x03,
+    "DIV": 0x04,
+    "LT": 0x10,
+    "EQ": 0x14,
     "AND": 0x16,
+    "SHR": 0x1C,
     "ADDRESS": 0x30,
+    "CALLER": 0x33,
     "CALLVALUE": 0x34,
     "CALLDATALOAD": 0x35,
     "CALLDATASIZE": 0x36,
@@ -26,8 +32,12 @@ _OPCODES = {
     "SELFBALANCE": 0x47,
     "POP": 0x50,
     "MSTORE": 0x52,
+    "SLOAD": 0x54,
+    "SSTORE": 0x55,
     "JUMPI": 0x57,
     "GAS": 0x5A,
+    "DUP1": 0x80,
+    "LOG3": 0xA3,
     "CALL": 0xF1,
     "RETURN": 0xF3,
     "DELEGATECALL": 0xF4,
@@ -86,6 +96,58 @@ DEEP_FORWARDER = assemble(
     "$1 @deeper JUMPI 0 0 0 0 CALLVALUE $0 GAS CALL @done JUMPI 0 0 REVERT "
     f":deeper $0 0 MSTORE 1 $1 SUB 32 MSTORE 0 0 64 0 CALLVALUE ADDRESS GAS CALL {_OR_REVERT}"
 )
+
+# Calls the contract $0 twice with the rest of the call data, and then takes back what that did.
+_CALL_ON = "0 0 32 CALLDATASIZE SUB 0 0 $0 GAS CALL POP"
+TWICE_CALLER = assemble(f"{_INPUT} {_CALL_ON} {_CALL_ON} STOP")
+REVERTING_CALLER = assemble(f"{_INPUT} {_CALL_ON} 0 0 REVERT")
+
+# An ERC-20 token: balanceOf, decimals and transfer; all of it belongs to who made it. ``kept``: the percentage of a
+# transfer that disappears, although its log tells of the whole.
+_TRANSFER = 0xDDF252AD1BE2C89B69C2B068FC378DAA952BA7F163C4A11628F55A4DF523B3EF
+_TOKEN = """
+    0 CALLDATALOAD 224 SHR
+    DUP1 0x70a08231 EQ @balance JUMPI
+    DUP1 0x313ce567 EQ @decimals JUMPI
+    0xa9059cbb EQ @transfer JUMPI
+    0 0 REVERT
+    :balance 4 CALLDATALOAD SLOAD 0 MSTORE 32 0 RETURN
+    :decimals {decimals} 0 MSTORE 32 0 RETURN
+    :transfer
+    36 CALLDATALOAD CALLER SLOAD LT @fail JUMPI
+    36 CALLDATALOAD CALLER SLOAD SUB CALLER SSTORE
+    100 {arrives} 36 CALLDATALOAD MUL DIV 4 CALLDATALOAD SLOAD ADD 4 CALLDATALOAD SSTORE
+    36 CALLDATALOAD 0 MSTORE 4 CALLDATALOAD CALLER {event} 32 0 LOG3
+    1 0 MSTORE 32 0 RETURN
+    :fail 0 0 REVERT
+"""
+
+
+async def deploy_token(node: Node, *, decimals: int = 6, supply: int = 10**15, kept: int = 0) -> str:
+    """A token that belongs to the first dev account; its address. ``kept``: per cent of what is sent."""
+    contract = assemble(_TOKEN.format(decimals=decimals, arrives=100 - kept, event=_TRANSFER))
+    mint = assemble(f"{supply} CALLER SSTORE")
+    size, place = len(contract), len(mint) + 12
+    copy = assemble(f"{size} {place} 0 CODECOPY {size} 0 RETURN")
+    sent = await transact(node, None, "0x" + (mint + copy + contract).hex())
+    address: str = (await receipt(node, sent))["contractAddress"]
+    return address
+
+
+def transfer_data(recipient: str, amount: int) -> str:
+    """The call of ERC-20's transfer(address,uint256)."""
+    return "0xa9059cbb" + call_data(recipient, amount)[2:]
+
+
+async def pay_token(node: Node, token: str, recipient: str, amount: int, *, sender: str | None = None) -> str:
+    return await transact(node, token, transfer_data(recipient, amount), sender=sender)
+
+
+async def pay_token_by_contract(node: Node, token: str, recipient: str, amount: int, *, caller: bytes) -> str:
+    """By ``TWICE_CALLER`` or ``REVERTING_CALLER``, which gets what it needs first."""
+    contract = await deploy(node, caller)
+    await receipt(node, await pay_token(node, token, contract, 3 * amount))
+    return await transact(node, contract, call_data(token) + transfer_data(recipient, amount)[2:])
 
 
 def creation_code(contract: bytes) -> bytes:

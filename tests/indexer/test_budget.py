@@ -87,11 +87,12 @@ async def test_five_requests_a_block(
             for place in range(blocks):
                 if place % 10 == 4:
                     paid[address_at(7 + place * 31)] = 100 + place
-                    await node.send(address_at(7 + place * 31), 100 + place)
+                    tx = await node.send(address_at(7 + place * 31), 100 + place)
+                    await contracts.receipt(node, tx)
                 elif place % 10 == 9:
                     paid[address_at(7 + place * 31)] = 100 + place
                     data = contracts.call_data(address_at(7 + place * 31))
-                    await contracts.transact(node, forwarder, data, 100 + place)
+                    await contracts.receipt(node, await contracts.transact(node, forwarder, data, 100 + place))
                 else:
                     await node.mine()
                 await chain.level(indexer)
