@@ -40,7 +40,10 @@ class NotPaidAnyMore(LayoverError):
 
 
 class Fulfilment:
-    """The job's body and its steps. ``network``: how the chain is called on a receipt."""
+    """The job's body and its steps. ``network``: how the chain is called on a receipt.
+
+    ``at_once``: how the order is tried before the traveller is told of a delay; ``patience``: how afterwards.
+    """
 
     def __init__(
         self,
@@ -55,6 +58,8 @@ class Fulfilment:
         network: str,
         explorer_url: Callable[[str], str | None],
         metrics: BusinessMetrics,
+        at_once: Backoff = AT_ONCE,
+        patience: Backoff = PATIENCE,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -66,15 +71,17 @@ class Fulfilment:
         self._network = network
         self._explorer_url = explorer_url
         self._metrics = metrics
+        self._at_once = at_once
+        self._patience = patience
 
     async def run(self, job: Job, payload: dict[str, Any]) -> None:
         """Order, then papers. Neither an airline that is slow nor a fare that is gone is met with silence."""
         booking_id = payload["booking_id"]
         try:
-            ordered = await job.step("order", self.order, booking_id, backoff=AT_ONCE)
+            ordered = await job.step("order", self.order, booking_id, backoff=self._at_once)
         except StepFailed:
             await job.step("tell_delay", self.tell_delay, booking_id)
-            ordered = await job.step("order_later", self.order, booking_id, backoff=PATIENCE)
+            ordered = await job.step("order_later", self.order, booking_id, backoff=self._patience)
         if "refused" in ordered:
             await job.step("refuse", self.refuse, booking_id, ordered["refused"])
         else:
