@@ -160,7 +160,8 @@ class PaymentTimer:
         async with self._database.snapshot() as connection:
             payment = await store.get(connection, payment_id)
         assert payment is not None
-        if payment.state is State.PENDING and payment.opened_at is None:
+        unopened = payment.state is State.PENDING and payment.opened_at is None
+        if unopened and self._clock.now() < payment.expires_at:
             await self._open(payment)
         elif payment.is_waiting:
             await self._expire(payment)
@@ -177,6 +178,8 @@ class PaymentTimer:
         async with self._database.transaction() as tx:
             current = await store.lock(tx, payment.id)
             if current != payment:  # cancelled, or opened by another process, meanwhile
+                return
+            if self._clock.now() >= payment.expires_at:  # the answer took too long; still due, so it ends next
                 return
             opened = await way.open(tx, payment, answer)
             if opened is None:
@@ -206,11 +209,14 @@ class PaymentTimer:
         now = self._clock.now()
         known = await self._methods[payment.method].knows_until(payment)
         behind = known is not None and known < payment.expires_at and now < payment.expires_at + EXPIRY_GRACE
+        may_be_paid = payment.opened_at is not None and behind  # of one that was never opened, nobody has the address
         async with self._database.transaction() as tx:
-            current = await store.lock(tx, payment.id)
-            if current != payment or payment.expires_at > now:
+            if await store.lock(tx, payment.id) != payment:
                 return
-            if payment.state is State.PROCESSING or behind:  # money is on its way, or may be
+            if payment.expires_at > now:  # looked at early, after a look that failed
+                await store.update(tx, payment, next_look(payment, now))
+                return
+            if payment.state is State.PROCESSING or may_be_paid:  # money is on its way, or may be
                 await store.update(tx, payment, now + LOOK_AGAIN)
                 return
             reason = "the time ran out" if not payment.received else "the time ran out before all of it had come"

@@ -1,8 +1,12 @@
 """A payment on chain from its start to each of its ends, on a real database."""
 
+from datetime import timedelta
+
 import sqlalchemy as sa
 
 from indexer.addresses import AddressBook
+from payments import store
+from payments.checkout import LOOK_AGAIN
 from payments.payment import State
 from payments.tables import audit_log, deposit_addresses, payment_changes
 from tests.payments.conftest import DUE, XPUB, Wing
@@ -169,3 +173,25 @@ async def test_a_chain_that_does_not_answer_ends_in_a_plain_failure_not_in_silen
         wing.clock.forward(seconds=2)
         await wing.timer.scan()
     assert (await wing.payment(payment.id)).state is State.FAILED
+
+
+async def test_what_could_not_be_opened_before_its_end_is_never_opened(wing: Wing) -> None:
+    wing.chain.is_down = True
+    payment = await wing.start()
+    wing.clock.forward(hours=1)
+    wing.chain.is_down = False
+    await wing.timer.scan()
+    ended = await wing.payment(payment.id)
+    assert (ended.state, ended.opened_at, wing.chain.watched) == (State.EXPIRED, None, [])
+    assert await wing.timer.scan() == 0
+
+
+async def test_a_payment_looked_at_too_early_is_left_alone_until_its_end(wing: Wing) -> None:
+    payment = await wing.start()
+    async with wing.database.transaction() as tx:  # as after a look that failed
+        await store.postpone(tx, payment.id, wing.clock.now() + LOOK_AGAIN)
+    wing.clock.moment += LOOK_AGAIN
+    assert [await wing.timer.scan(), await wing.timer.scan()] == [1, 0]
+    wing.clock.moment = payment.expires_at + timedelta(minutes=1)
+    await wing.timer.scan()
+    assert (await wing.payment(payment.id)).state is State.EXPIRED
