@@ -70,6 +70,14 @@ reader_cursors = sa.Table(
     sa.Column("seq", sa.BigInteger, nullable=False),
 )
 
+# Addresses whose deposits could not be weighed, with why; they are weighed again until they can be.
+unweighed_addresses = sa.Table(
+    "unweighed_addresses",
+    metadata,
+    sa.Column("address", sa.String(64), primary_key=True),
+    sa.Column("error", sa.String(500), nullable=False),
+)
+
 # Who did what, when. Rows are only ever added; ids only, no personal data.
 audit_log = sa.Table(
     "audit_log",

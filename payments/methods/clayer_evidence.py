@@ -5,18 +5,23 @@ from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.dialects import postgresql, sqlite
 
 from indexer.model import ChainEvent, ChainWatch, Deposit
 from payments import store
 from payments.evidence import Amounts, Evidence, Finding
 from payments.payment import ENDED_UNPAID, PAID, Payment, State
-from payments.tables import reader_cursors
-from runtime.database import Database, Transaction
+from payments.tables import reader_cursors, unweighed_addresses
+from runtime.database import Database, Transaction, connection_lost
+from runtime.dead_letters import describe
+
+log = structlog.get_logger()
 
 READER = "payments"
 BATCH = 200
 POLL_SECONDS = 2.0  # a wake-up of another process may be missed
+RETRY_SECONDS = 60.0  # what could not be weighed is weighed again so often
 
 
 def weigh(payment: Payment, deposits: Sequence[Deposit]) -> Finding:
@@ -80,7 +85,10 @@ def _deposit_json(deposit: Deposit) -> dict[str, Any]:
 
 
 class ChainEvidence:
-    """Reads the indexer's events in order and weighs the payments they are about. The cursor moves with them."""
+    """Reads the indexer's events in order and weighs the payments they are about. The cursor moves with them.
+
+    A payment that cannot be weighed holds up no other: it is noted, and weighed again until it can be.
+    """
 
     name = "chain_evidence"
 
@@ -90,24 +98,71 @@ class ChainEvidence:
         self._evidence = evidence
 
     async def run(self) -> None:
+        now = asyncio.get_running_loop().time
+        retry_at = now()
         while True:
+            if now() >= retry_at:
+                await self.retry()
+                retry_at = now() + RETRY_SECONDS
             if await self.read_batch() < BATCH:
                 await self._wait()
 
     async def read_batch(self) -> int:
-        """Handle the next events in one transaction; how many there were."""
+        """Handle the next events; how many there were."""
         async with self._database.snapshot() as connection:
             cursor = await connection.scalar(sa.select(reader_cursors.c.seq).where(reader_cursors.c.reader == READER))
-            if not await self._chain.events(connection, cursor or 0, 1):
-                return 0
+            events = await self._chain.events(connection, cursor or 0, BATCH)
+        if not events:
+            return 0
+        try:
+            return await self._weigh_together()
+        except Exception as error:
+            if connection_lost(error):
+                raise
+            log.warning("batch_not_weighed", events=len(events), error=describe(error))
+        return await self._weigh_one_by_one(events)
+
+    async def retry(self) -> int:
+        """Weigh again what could not be; how many still cannot."""
+        async with self._database.snapshot() as connection:
+            addresses = (await connection.scalars(sa.select(unweighed_addresses.c.address))).all()
+        return [await self._weigh_guarded(address) for address in addresses].count(False)
+
+    async def _weigh_together(self) -> int:
+        """All in one transaction: the usual way, and the quick one."""
         async with self._database.transaction() as tx:
             after = await _lock_cursor(tx)
             events = await self._chain.events(tx.connection, after, BATCH)
-            for address in dict.fromkeys(event.address for event in events):
+            for address in _addresses(events):
                 await self._weigh(tx, address)
             if events:
                 await _move_cursor(tx, events)
         return len(events)
+
+    async def _weigh_one_by_one(self, events: Sequence[ChainEvent]) -> int:
+        """Each address in a transaction of its own. A repeat changes nothing: the deposits decide, not the events."""
+        for address in _addresses(events):
+            await self._weigh_guarded(address)
+        async with self._database.transaction() as tx:
+            if await _lock_cursor(tx) < events[-1].seq:
+                await _move_cursor(tx, events)
+        return len(events)
+
+    async def _weigh_guarded(self, address: str) -> bool:
+        """False when it could not be weighed; then that is noted."""
+        try:
+            async with self._database.transaction() as tx:
+                await self._weigh(tx, address)
+                await tx.execute(sa.delete(unweighed_addresses).where(unweighed_addresses.c.address == address))
+        except Exception as error:
+            if connection_lost(error):
+                raise
+            log.exception("payment_not_weighed", address=address)
+            async with self._database.transaction() as tx:
+                note = {"address": address, "error": describe(error)}
+                await tx.insert_if_new(unweighed_addresses, note, key=("address",))
+            return False
+        return True
 
     async def _weigh(self, tx: Transaction, address: str) -> None:
         payment = await store.lock_by_address(tx, address)
@@ -122,6 +177,10 @@ class ChainEvidence:
                 await self._chain.changed()
         except TimeoutError:
             return
+
+
+def _addresses(events: Sequence[ChainEvent]) -> list[str]:
+    return list(dict.fromkeys(event.address for event in events))
 
 
 async def _lock_cursor(tx: Transaction) -> int:

@@ -8,7 +8,7 @@ from indexer.addresses import AddressBook
 from payments import store
 from payments.checkout import LOOK_AGAIN
 from payments.payment import State
-from payments.tables import audit_log, deposit_addresses, payment_changes
+from payments.tables import audit_log, deposit_addresses, payment_changes, payments
 from tests.payments.conftest import DUE, XPUB, Wing
 
 
@@ -195,3 +195,27 @@ async def test_a_payment_looked_at_too_early_is_left_alone_until_its_end(wing: W
     wing.clock.moment = payment.expires_at + timedelta(minutes=1)
     await wing.timer.scan()
     assert (await wing.payment(payment.id)).state is State.EXPIRED
+
+
+async def test_a_payment_that_cannot_be_weighed_holds_up_no_other_and_is_weighed_once_it_can_be(wing: Wing) -> None:
+    broken, sound = await wing.start("bkg_1"), await wing.start("bkg_2")
+    assert broken.address
+    assert sound.address
+    quote = await _write_quote(wing, broken.id, {})
+    for address in (broken.address, sound.address):
+        wing.chain.pays(address, DUE, confirmations=3)
+
+    assert (await wing.read(sound)).state is State.COMPLETE
+    assert await wing.reader.retry() == 1
+    await _write_quote(wing, broken.id, quote)
+    assert [await wing.reader.retry(), await wing.reader.retry()] == [0, 0]
+    assert (await wing.payment(broken.id)).state is State.COMPLETE
+    assert [after.id for _, after in wing.told.changes if after.is_paid] == [sound.id, broken.id]
+
+
+async def _write_quote(wing: Wing, payment_id: str, quote: object) -> object:
+    """Another quote for what the payment's row holds; the one it had."""
+    async with wing.database.transaction() as tx:
+        before = await tx.connection.scalar(sa.select(payments.c.quote).where(payments.c.id == payment_id))
+        await tx.execute(payments.update().where(payments.c.id == payment_id).values(quote=quote))
+    return before

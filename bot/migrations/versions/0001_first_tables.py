@@ -330,6 +330,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("reader"),
     )
     op.create_table(
+        "unweighed_addresses",
+        sa.Column("address", sa.String(length=64), nullable=False),
+        sa.Column("error", sa.String(length=500), nullable=False),
+        sa.PrimaryKeyConstraint("address"),
+    )
+    op.create_table(
         "bookings",
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("reference", sa.String(length=12), nullable=False),
@@ -423,6 +429,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_bookings_chat"))
 
     op.drop_table("bookings")
+    op.drop_table("unweighed_addresses")
     op.drop_table("reader_cursors")
     with op.batch_alter_table("payments", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_payments_due_at"))
