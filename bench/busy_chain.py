@@ -26,6 +26,7 @@ class Paid:
 
     address: str
     amount: int  # wei
+    tx_hash: str
 
 
 def deposit_addresses(count: int) -> list[str]:
@@ -66,13 +67,14 @@ class BusyChain:
         """Put a block's transfers into the pool: one to each of ``to_watched``, the rest to strangers."""
         recipients = [*to_watched, *(stranger(self._sent + index) for index in range(transfers - len(to_watched)))]
         sends: list[tuple[str, list[Any]]] = []
+        amounts: list[int] = []
         for place, recipient in enumerate(recipients):
             self._sent += 1
-            amount = 10**15 + self._sent
-            sends.append(("eth_sendUnsignedTransaction", [self._transfer(place % _PAYERS, recipient, amount)]))
-            if place < len(to_watched):
-                self.paid.append(Paid(recipient, amount))
-        await self._batch(sends)
+            amounts.append(10**15 + self._sent)
+            transfer = self._transfer(place % _PAYERS, recipient, amounts[-1])
+            sends.append(("eth_sendUnsignedTransaction", [transfer]))
+        hashes = await self._batch(sends)
+        self.paid += map(Paid, to_watched, amounts, hashes)
 
     async def mine(self) -> None:
         """One block of all that is in the pool."""
@@ -98,12 +100,14 @@ class BusyChain:
             "nonce": hex(nonce),
         }
 
-    async def _batch(self, calls: Sequence[tuple[str, list[Any]]]) -> None:
+    async def _batch(self, calls: Sequence[tuple[str, list[Any]]]) -> list[Any]:
         body = [
             {"jsonrpc": "2.0", "id": index, "method": method, "params": params}
             for index, (method, params) in enumerate(calls)
         ]
         async with self._http.post(self.anvil.http_url, json=body) as response:
-            for answer in await response.json():
-                if "error" in answer:
-                    raise ChainNotBuilt(str(answer["error"]))
+            answers = sorted(await response.json(), key=lambda answer: answer["id"])
+        for answer in answers:
+            if "error" in answer:
+                raise ChainNotBuilt(str(answer["error"]))
+        return [answer["result"] for answer in answers]
