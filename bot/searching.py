@@ -10,7 +10,7 @@ from bot.conversation.events import SearchFailure
 from bot.conversation.facts import ChatFacts
 from bot.flights.model import FlightSource, FlightSourceDown, FlightSourceError, Offer, SearchRequest
 from runtime.clock import Clock
-from runtime.database import Database
+from runtime.database import Database, connection_lost
 from runtime.redis import Cache
 
 log = structlog.get_logger()
@@ -46,8 +46,8 @@ class SearchService:
             async with self._database.snapshot() as connection:
                 waiting = await store.open_searches(connection, AT_ONCE)
             async with asyncio.TaskGroup() as group:
-                for search_id, chat, request in waiting:
-                    group.create_task(self._search(search_id, chat, request))
+                for search_id, chat in waiting:
+                    group.create_task(self._search_guarded(search_id, chat))
             if not waiting:
                 await self._wait()
 
@@ -58,8 +58,22 @@ class SearchService:
         except TimeoutError:
             return
 
-    async def _search(self, search_id: str, chat: str, request: SearchRequest) -> None:
-        offers, failure = await self._ask(search_id, chat, request)
+    async def _search_guarded(self, search_id: str, chat: str) -> None:
+        """One search that cannot be carried out holds up no other: its traveller is told, and may ask again."""
+        try:
+            await self._search(search_id, chat)
+        except Exception as error:
+            if connection_lost(error):  # no fault of the search: it waits until the database is back
+                raise
+            log.exception("search_failed", search_id=search_id)
+            await self._finish(search_id, chat, [], SearchFailure.DOWN)
+
+    async def _search(self, search_id: str, chat: str) -> None:
+        async with self._database.snapshot() as connection:
+            request = await store.request_of(connection, search_id)
+        await self._finish(search_id, chat, *await self._ask(search_id, chat, request))
+
+    async def _finish(self, search_id: str, chat: str, offers: list[Offer], failure: SearchFailure | None) -> None:
         async with self._database.transaction() as tx:
             if await store.finish_search(tx, search_id, offers, self._clock.now()):
                 await self._facts.search_finished(tx, chat, search_id, failure)

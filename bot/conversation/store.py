@@ -32,12 +32,21 @@ async def add_search(tx: Transaction, search_id: str, chat: str, request: Search
     await tx.execute(searches.insert().values(id=search_id, chat=chat, request=dump(request), created_at=now))
 
 
-async def open_searches(connection: AsyncConnection, limit: int) -> Sequence[tuple[str, str, SearchRequest]]:
-    """Searches that nobody has answered: (id, chat, request), oldest first."""
+async def open_searches(connection: AsyncConnection, limit: int) -> Sequence[tuple[str, str]]:
+    """Searches that nobody has answered: (id, chat), oldest first."""
     rows = await connection.execute(
-        sa.select(searches).where(searches.c.finished_at.is_(None)).order_by(searches.c.created_at).limit(limit)
+        sa.select(searches.c.id, searches.c.chat)
+        .where(searches.c.finished_at.is_(None))
+        .order_by(searches.c.created_at)
+        .limit(limit)
     )
-    return [(row.id, row.chat, load(SearchRequest, row.request)) for row in rows]
+    return [(row.id, row.chat) for row in rows]
+
+
+async def request_of(connection: AsyncConnection, search_id: str) -> SearchRequest:
+    """What was asked. Raises UnreadableDocument."""
+    stored = await connection.execute(sa.select(searches.c.request).where(searches.c.id == search_id))
+    return load(SearchRequest, stored.scalar_one())
 
 
 async def finish_search(tx: Transaction, search_id: str, offers: Sequence[Offer], now: datetime) -> bool:
