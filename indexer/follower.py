@@ -11,7 +11,7 @@ from indexer.book import WatchBook
 from indexer.config import ChainConfig
 from indexer.heads import Ahead, Behind, Forked, Level, ReorgTooDeep, Standing, compare
 from indexer.model import BlockRef, WatchTier
-from indexer.nodes import NodePool, WrongGenesis
+from indexer.nodes import NodeBehind, NodePool, WrongGenesis
 from indexer.reading import ReadBlock, headers_at, read_ahead
 from indexer.rescan import Rescanner, Step
 from indexer.rpc import BlockGone, Node
@@ -65,8 +65,11 @@ class Follower:
         """One pass, on one node. True: there is more to do at once. Raises ChainUnavailable, ReorgTooDeep."""
         if self._cursor is None:
             await self._load()
-        if await self._nodes.use(lambda node: self._pass(node, announced)):
-            return True
+        try:
+            if await self._nodes.use(lambda node: self._pass(node, announced)):
+                return True
+        except NodeBehind:  # all of them: wait for them
+            return False
         return await self._rescan()
 
     async def _rescan(self) -> bool:
@@ -103,6 +106,8 @@ class Follower:
             await self._begin(node)
         cursor = self._at()
         standing = await self._standing(node, cursor, announced)
+        if isinstance(standing, Behind):  # another node may be further on
+            raise NodeBehind(node.name, standing.head, cursor.tip.number)
         if isinstance(standing, Forked):
             await self._roll_back(cursor, standing.fork)
             return True

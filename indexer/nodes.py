@@ -1,5 +1,10 @@
-"""Several nodes as one: each is checked for the right chain and probed before it is used, and rests after a failure."""
+"""Several nodes as one: each is checked for the right chain and probed before it is used, and rests after a failure.
 
+The preferred node is used as long as it keeps up: every now and then all are asked how far they are, and one that is
+behind the others is left aside until it has caught up. A piece of work is done on one node from its start to its end.
+"""
+
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -12,13 +17,22 @@ from indexer.budget import Spending
 from indexer.config import ChainConfig
 from indexer.model import ChainUnavailable
 from indexer.probe import probe
-from indexer.rpc import BODY_SIZE, Call, CallRefused, Node, NodeFailed
+from indexer.rpc import BODY_SIZE, BlockGone, Call, CallRefused, Node, NodeFailed
 from indexer.token import token_decimals
 from indexer.wire import Header, quantity
 from runtime.clock import Clock
 
 T = TypeVar("T")
+_LOOK_EVERY = 3  # block times between two questions how far the nodes are
+_TOLERATED = 2  # blocks that a node may be behind the others
 log = structlog.get_logger()
+
+
+class NodeBehind(ChainUnavailable):
+    """The node has not got as far as what is stored. Others may have; else there is nothing to do but wait."""
+
+    def __init__(self, node: str, head: int, stored: int) -> None:
+        super().__init__(f"the node {node} is at block {head}, and {stored} have been read already")
 
 
 class WrongChain(ChainUnavailable):
@@ -71,6 +85,7 @@ def _asset(token: str | None) -> str:
 class _Member:
     node: Node
     checked: bool = False
+    head: int | None = None  # when it was last asked
     rests_until: datetime | None = None
 
 
@@ -81,6 +96,7 @@ class NodePool:
         self._config = config
         self._clock = clock
         self._genesis: str | None = None
+        self._looked_at: datetime | None = None
         self._members = [_Member(_node(url, session, config)) for url in config.rpc_urls]
 
     def expect_genesis(self, genesis: str) -> None:
@@ -102,9 +118,10 @@ class NodePool:
     async def use(self, work: Callable[[Node], Awaitable[T]]) -> T:
         """Run the work on the first node that can; on the next one from the start where a node fails.
 
-        Raises ChainUnavailable where none can, WrongChain where one is there but of another chain, and whatever else
-        the work raises.
+        Raises NodeBehind where all that can are behind, ChainUnavailable where none can, WrongChain where one is there
+        but of another chain, and whatever else the work raises.
         """
+        await self._look_around()
         failures: list[ChainUnavailable] = []
         for member in self._in_order():
             try:
@@ -114,15 +131,12 @@ class NodePool:
                 self._rest(member, failure)
                 failures.append(failure)
             except CallRefused as failure:
-                if failure.is_final:
+                if failure.is_final and len(self._members) == 1:
                     raise
                 failures.append(failure)
-        for wrong in failures:
-            if isinstance(wrong, WrongChain):
-                raise wrong
-        if len(failures) == 1:
-            raise failures[0]
-        raise ChainUnavailable("; ".join(str(failure) for failure in failures))
+            except (BlockGone, NodeBehind) as failure:
+                failures.append(failure)
+        raise _worst(failures)
 
     def report(self) -> Sequence[dict[str, object]]:
         """Each node's state, for /health."""
@@ -131,6 +145,7 @@ class NodePool:
             {
                 "node": member.node.name,
                 "resting": _rests(member, now),
+                "head": member.head,
                 "abilities": member.node.abilities.report(),
                 "batch_size": member.node.batch_size,
                 "limits": member.node.abilities.limits(self._config.confirmations, self._config.window),
@@ -144,8 +159,35 @@ class NodePool:
         return [(member.node.name, member.node.budget.spending()) for member in self._members]
 
     def _in_order(self) -> list[_Member]:
+        """Those that rest last, those that are behind before them; else by preference (the sort is stable)."""
         now = self._clock.now()
-        return sorted(self._members, key=lambda member: _rests(member, now))  # stable: preference within
+        best = max((member.head for member in self._members if member.head is not None), default=0)
+
+        def is_behind(member: _Member) -> bool:
+            return member.head is not None and best - member.head > _TOLERATED
+
+        return sorted(self._members, key=lambda member: (_rests(member, now), is_behind(member)))
+
+    async def _look_around(self) -> None:
+        """How far each node is: asked now and then, where there are several."""
+        now = self._clock.now()
+        every = timedelta(seconds=_LOOK_EVERY * self._config.block_time)
+        if len(self._members) == 1 or (self._looked_at is not None and now - self._looked_at < every):
+            return
+        self._looked_at = now
+        async with asyncio.TaskGroup() as group:
+            for member in self._members:
+                if not _rests(member, now):
+                    group.create_task(self._ask_head(member))
+
+    async def _ask_head(self, member: _Member) -> None:
+        try:
+            await self._check(member)
+            head = quantity(await member.node.call("eth_blockNumber", [], str))
+        except (NodeFailed, WrongChain, CallRefused) as failure:
+            self._rest(member, failure)
+            head = None
+        member.head = head
 
     async def _check(self, member: _Member) -> None:
         if member.checked:
@@ -172,6 +214,17 @@ class NodePool:
         if not _rests(member, now):
             log.warning("node_failed", node=member.node.name, error=str(failure))
         member.rests_until = now + timedelta(seconds=self._config.cool_down)
+
+
+def _worst(failures: Sequence[ChainUnavailable]) -> ChainUnavailable:
+    """What to say when no node could: what a person must mend first, then what is worth another try at once."""
+    for kind in (WrongChain, BlockGone, CallRefused):
+        for failure in failures:
+            if isinstance(failure, kind):
+                return failure
+    if len(failures) == 1 or all(isinstance(failure, NodeBehind) for failure in failures):
+        return failures[0]
+    return ChainUnavailable("; ".join(str(failure) for failure in failures))
 
 
 def _rests(member: _Member, now: datetime) -> bool:

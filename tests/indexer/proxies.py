@@ -3,7 +3,7 @@
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
@@ -172,6 +172,39 @@ class LesserNode:
             or (self.refuses_overrides and is_call and len(params) > 2)
             or (self.refuses_hashes and any(isinstance(param, dict) and "blockHash" in param for param in params))
         )
+
+
+class Balancer:
+    """One HTTP address before several nodes: each request goes to whichever ``choose`` says, by its place."""
+
+    def __init__(self, urls: Sequence[str], choose: Callable[[], int]) -> None:
+        self._urls = urls
+        self._http: aiohttp.ClientSession | None = None
+        self.choose = choose
+        self.http_url = ""
+
+    @classmethod
+    @asynccontextmanager
+    async def before(cls, urls: Sequence[str], choose: Callable[[], int]) -> AsyncIterator[Self]:
+        balancer = cls(urls, choose)
+        app = web.Application(client_max_size=1 << 26)
+        app.router.add_post("/", balancer._serve)
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        balancer.http_url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        try:
+            async with aiohttp.ClientSession() as balancer._http:
+                yield balancer
+        finally:
+            await runner.cleanup()
+
+    async def _serve(self, request: web.Request) -> web.Response:
+        assert self._http is not None
+        headers = {"Content-Type": "application/json"}
+        async with self._http.post(self._urls[self.choose()], data=await request.read(), headers=headers) as response:
+            return web.Response(body=await response.read(), content_type="application/json")
 
 
 def unreliable(chance: random.Random, rate: float) -> Callable[[str, Answer], Answer | None]:
