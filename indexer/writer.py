@@ -22,6 +22,21 @@ from runtime.database import Transaction
 
 log = structlog.get_logger()
 
+# Columns in their tables' order.
+_BLOCK = ("number", "hash", "parent", "mined_at")
+_DEPOSIT = (
+    *("id", "address", "amount", "block_number", "block_hash", "tx_hash", "path", "sender"),
+    *("mined_at", "seen_at", "told", "confirmed"),
+)
+_SPEND = ("block_hash", "tx_hash", "path", "address", "amount", "block_number")
+_EVENT = (
+    *("seq", "kind", "address", "deposit_id", "amount", "confirmations"),
+    *("block_number", "block_hash", "tx_hash", "at"),
+)
+# What an event tells of a deposit: id, address, amount, block number, block hash, transaction ("": unknown).
+_Told = tuple[int, str, int, int, str, str]
+_TOLD = sa.select(*(deposits.c[name] for name in ("id", "address", "amount", "block_number", "block_hash", "tx_hash")))
+
 _AT_ONCE = 500  # ids named in one statement
 _LINES = 50  # events of one transaction that get a log line each; above that, they are counted in one
 
@@ -78,7 +93,7 @@ class Writer:
         self.at = replace(at, fence=fence)
         self._confirmations = confirmations
         self._now = now
-        self._events: list[dict[str, Any]] = []
+        self._events: list[tuple[Any, ...]] = []
         self._last_event = at.last_event
         self._last_deposit = at.last_deposit
 
@@ -86,50 +101,46 @@ class Writer:
         """Put blocks on top, with what they did; tell the deposits that became deeper; forget all but ``keep``."""
         last = read[-1]
         self.at = replace(self.at, tip=last.ref, mined_at=last.mined_at)
-        rows = [
-            {"number": block.ref.number, "hash": block.ref.hash, "parent": block.parent, "mined_at": block.mined_at}
-            for block in read[-keep:]
-        ]
+        rows = [(block.ref.number, block.ref.hash, block.parent, block.mined_at) for block in read[-keep:]]
         await self._tx.execute(sa.delete(blocks).where(blocks.c.number <= last.ref.number - keep))
-        await insert_rows(self._tx, blocks, rows)
+        await insert_rows(self._tx, blocks, _BLOCK, rows)
         await self._deepen()
         await self.add([credit for block in read for credit in block.movements.credits])
         await self.spend([spend for block in read for spend in block.movements.spends])
 
     async def add(self, credits: Iterable[Credit]) -> list[int]:
         """New deposits, told as seen; their ids."""
-        rows = [self._deposit(credit) for credit in credits]
-        await insert_rows(self._tx, deposits, rows)
-        for row in rows:
-            self._tell(ChainEventKind.SEEN, row)
-        return [row["id"] for row in rows]
+        now, tip, first = self._now, self.at.tip.number, self._last_deposit + 1
+        rows = []
+        for number, credit in enumerate(credits, first):
+            block, tx_hash = credit.block, credit.tx_hash or ""
+            told = tip - block.number
+            origin = (credit.address, credit.amount, block.number, block.hash, tx_hash)
+            rows.append((number, *origin, credit.path, credit.sender, credit.mined_at, now, told, False))
+            self._tell(ChainEventKind.SEEN, (number, *origin), told)
+        self._last_deposit += len(rows)
+        await insert_rows(self._tx, deposits, _DEPOSIT, rows)
+        return list(range(first, first + len(rows)))
 
     async def spend(self, spent: Iterable[Spend]) -> None:
         rows = [
-            {
-                "block_hash": spend.block.hash,
-                "block_number": spend.block.number,
-                "tx_hash": spend.tx_hash,
-                "path": spend.path,
-                "address": spend.address,
-                "amount": spend.amount,
-            }
+            (spend.block.hash, spend.tx_hash, spend.path, spend.address, spend.amount, spend.block.number)
             for spend in spent
         ]
-        await insert_rows(self._tx, spends, rows)
+        await insert_rows(self._tx, spends, _SPEND, rows)
 
     async def confirm(self, ids: Sequence[int]) -> None:
         """Deposits that were checked at their depth."""
         for start in range(0, len(ids), _AT_ONCE):
             among = deposits.c.id.in_(ids[start : start + _AT_ONCE])
-            for row in await self._rows(among, sa.not_(deposits.c.confirmed)):
-                self._tell(ChainEventKind.CONFIRMED, row)
+            for told in await self._standing(among, sa.not_(deposits.c.confirmed)):
+                self._tell(ChainEventKind.CONFIRMED, told, self._depth(told))
             await self._tx.execute(sa.update(deposits).where(among).values(confirmed=True))
 
     async def roll_back(self, fork: BlockRef, mined_at: datetime) -> None:
         """Take back every block above ``fork`` with all it did. Watches that began there begin again."""
-        for row in await self._rows(deposits.c.block_number > fork.number):
-            self._tell(ChainEventKind.REMOVED, row | {"confirmations": 0})
+        for told in await self._standing(deposits.c.block_number > fork.number):
+            self._tell(ChainEventKind.REMOVED, told, 0)
         above = deposits.c.block_number > fork.number
         await self._tx.execute(
             sa.update(deposits).where(above, deposits.c.removed_at.is_(None)).values(removed_at=self._now)
@@ -170,7 +181,7 @@ class Writer:
 
     async def finish(self) -> bool:
         """Store events and cursor. True if there were events."""
-        await insert_rows(self._tx, events, self._events)
+        await insert_rows(self._tx, events, _EVENT, self._events)
         self.at = replace(self.at, last_event=self._last_event, last_deposit=self._last_deposit)
         await self._tx.execute(
             sa.update(cursor).values(
@@ -196,56 +207,38 @@ class Writer:
             deposits.c.block_number > tip - self._confirmations,
             deposits.c.told < depth,
         )
-        rows = await self._rows(*due)
-        for row in rows:
-            self._tell(ChainEventKind.DEEPER, row)
-        if rows:
+        deeper = await self._standing(*due)
+        for told in deeper:
+            self._tell(ChainEventKind.DEEPER, told, self._depth(told))
+        if deeper:
             stands = deposits.c.removed_at.is_(None)
             await self._tx.execute(sa.update(deposits).where(stands, *due).values(told=depth))
 
-    async def _rows(self, *where: sa.ColumnElement[bool]) -> list[dict[str, Any]]:
+    async def _standing(self, *where: sa.ColumnElement[bool]) -> Sequence[_Told]:
         """Deposits that stand, by age."""
-        statement = sa.select(deposits).where(deposits.c.removed_at.is_(None), *where).order_by(deposits.c.id)
-        return [dict(row._mapping) for row in await self._tx.execute(statement)]
+        statement = _TOLD.where(deposits.c.removed_at.is_(None), *where).order_by(deposits.c.id)
+        return [tuple(row) for row in await self._tx.execute(statement)]
 
-    def _deposit(self, credit: Credit) -> dict[str, Any]:
-        self._last_deposit += 1
-        return {
-            "id": self._last_deposit,
-            "address": credit.address,
-            "amount": credit.amount,
-            "block_number": credit.block.number,
-            "block_hash": credit.block.hash,
-            "tx_hash": credit.tx_hash or "",
-            "path": credit.path,
-            "sender": credit.sender,
-            "mined_at": credit.mined_at,
-            "seen_at": self._now,
-            "told": self.at.tip.number - credit.block.number,
-            "confirmed": False,
-        }
+    def _depth(self, told: _Told) -> int:
+        return self.at.tip.number - told[3]
 
-    def _tell(self, kind: ChainEventKind, deposit: dict[str, Any]) -> None:
+    def _tell(self, kind: ChainEventKind, deposit: _Told, confirmations: int) -> None:
+        number, address, amount, block_number, block_hash, tx_hash = deposit
         self._last_event += 1
-        event = {
-            "seq": self._last_event,
-            "kind": kind,
-            "deposit_id": deposit["id"],
-            "at": self._now,
-            **{name: deposit[name] for name in ("address", "amount", "block_number", "block_hash")},
-            "confirmations": deposit.get("confirmations", self.at.tip.number - deposit["block_number"]),
-            "tx_hash": deposit["tx_hash"] or None,
-        }
-        self._events.append(event)
+        place = (block_number, block_hash, tx_hash or None, self._now)
+        self._events.append((self._last_event, kind.value, address, number, amount, confirmations, *place))
 
     def _log(self) -> None:
         if len(self._events) > _LINES:
-            counts = Counter(str(event["kind"]) for event in self._events)
-            log.info("deposits_told", upto=self.at.tip.number, **counts)
+            log.info("deposits_told", upto=self.at.tip.number, **Counter(event[1] for event in self._events))
             return
-        for event in self._events:
+        for _, kind, address, number, amount, confirmations, block, _, tx_hash, _ in self._events:
             log.info(
-                f"deposit_{event['kind']}",
-                **{name: event[name] for name in ("deposit_id", "address", "amount", "confirmations", "tx_hash")},
-                block=event["block_number"],
+                f"deposit_{kind}",
+                deposit_id=number,
+                address=address,
+                amount=amount,
+                confirmations=confirmations,
+                tx_hash=tx_hash,
+                block=block,
             )
