@@ -45,6 +45,8 @@ __all__ = [
 
 log = structlog.get_logger()
 
+DELIVER_SECONDS = 30.0  # a deliverer has to notice by itself, and sooner, that its provider hangs
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
@@ -158,7 +160,7 @@ class Courier:
         backoff: Backoff = Backoff(),  # noqa: B008 - a frozen value
         concurrency: int = 32,
         poll_seconds: float = 0.5,
-        deliver_seconds: float = 30.0,
+        deliver_seconds: float = DELIVER_SECONDS,
         chance: random.Random | None = None,
         metrics: Metrics | None = None,
     ) -> None:

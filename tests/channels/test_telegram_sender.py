@@ -11,12 +11,13 @@ from prometheus_client import CollectorRegistry
 from bot.channels.metrics import ChannelMetrics
 from bot.channels.model import Attachment, AttachmentKind, Button, Channel, ChatId, Outbound
 from bot.channels.outage import OutageWatch
-from bot.channels.telegram.client import TelegramClient
+from bot.channels.telegram.client import ANSWER_SECONDS, TelegramClient
 from bot.channels.telegram.sender import TelegramSender
 from bot.channels.text import bold, code, text
 from bot.documents import Document, Documents
 from runtime.backoff import Backoff
 from runtime.database import Database
+from runtime.outbox import DELIVER_SECONDS
 from sandbox.faults import Fault, FaultKind
 from sandbox.specs import Specs
 from sandbox.telegram import FloodLimits, TelegramServer, TelegramUser
@@ -46,11 +47,21 @@ async def telegram() -> AsyncIterator[TelegramServer]:
 
 
 @pytest.fixture
+def answer_seconds() -> float:
+    return ANSWER_SECONDS
+
+
+@pytest.fixture
 async def office(
-    office: "Office", telegram: TelegramServer, database: Database, clock: "TurnableClock", metrics: ChannelMetrics
+    office: "Office",
+    telegram: TelegramServer,
+    database: Database,
+    clock: "TurnableClock",
+    metrics: ChannelMetrics,
+    answer_seconds: float,
 ) -> AsyncIterator["Office"]:
     """With a courier that sends over Telegram."""
-    async with TelegramClient.open(telegram.token, telegram.url) as client:
+    async with TelegramClient.open(telegram.token, telegram.url, answer_seconds) as client:
         outage = OutageWatch(backoff=Backoff(first=0.01, ceiling=0.05))
         sender = TelegramSender(client, Documents(database), clock, metrics, outage=outage)
         async with office.open(Channel.TELEGRAM, sender):
@@ -281,3 +292,24 @@ class TestTrouble:
         assert letter["dead_at"] is not None
         assert "blocked" in letter["error"]
         assert telegram.calls["sendMessage"] == 2
+
+
+class TestHanging:
+    """A Telegram that takes the call and says nothing."""
+
+    @pytest.fixture
+    def answer_seconds(self) -> float:
+        return 0.1
+
+    async def test_no_message_dies_of_it(
+        self, office: "Office", ada: TelegramUser, telegram: TelegramServer, stored: "Stored"
+    ) -> None:
+        telegram.faults.add(Fault(FaultKind.DELAY, operation="sendMessage", times=6, delay=0.3))
+        await office.send(Outbound(to(ada), text("your ticket")))
+        assert {message.text for message in ada.heard} == {"your ticket"}
+        assert len(telegram.faults.struck) == 6  # more than the attempts a letter has
+        [letter] = await stored.letters()
+        assert letter["dead_at"] is None
+
+    async def test_it_is_noticed_long_before_the_courier_would_cut_the_call_off(self) -> None:
+        assert ANSWER_SECONDS <= DELIVER_SECONDS / 2

@@ -17,7 +17,7 @@ from bot.channels.metrics import ChannelMetrics
 from bot.channels.model import Attachment, AttachmentKind, Button, Channel, ChatId, Outbound
 from bot.channels.outage import OutageWatch
 from bot.channels.text import bold, code, text
-from bot.channels.whatsapp.client import TwilioMessages
+from bot.channels.whatsapp.client import ANSWER_SECONDS, TwilioMessages
 from bot.channels.whatsapp.sender import WhatsAppSender
 from bot.channels.whatsapp.webhook import MalformedWebhook, WhatsAppWebhook, inbound_from_form
 from bot.channels.whatsapp.window import WhatsAppWindows
@@ -29,6 +29,7 @@ from runtime.backoff import Backoff
 from runtime.database import Database
 from runtime.http import HttpServer
 from runtime.inbox import Inbox
+from runtime.outbox import DELIVER_SECONDS
 from sandbox.faults import Fault, FaultKind
 from sandbox.specs import Specs
 from sandbox.twilio import Signature, TwilioServer, WhatsAppUser
@@ -75,8 +76,18 @@ def public_url() -> str:
 
 
 @pytest.fixture
+def answer_seconds() -> float:
+    return ANSWER_SECONDS
+
+
+@pytest.fixture
 async def line(
-    database: Database, office: "Office", clock: "TurnableClock", metrics: ChannelMetrics, public_url: str
+    database: Database,
+    office: "Office",
+    clock: "TurnableClock",
+    metrics: ChannelMetrics,
+    public_url: str,
+    answer_seconds: float,
 ) -> AsyncIterator[Line]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
@@ -110,6 +121,7 @@ async def line(
             sender=twilio.number,
             status_callback=f"{url}/webhooks/twilio/status",
             base_url=twilio.url,
+            answer_seconds=answer_seconds,
         )
         sender = WhatsAppSender(messages, windows, links, clock, metrics, outage=OutageWatch(backoff=QUICK))
         yield Line(twilio, url, sender, links, messages, windows)
@@ -334,6 +346,30 @@ class TestSender:
         await office.send(Outbound(nobody, text("x")), Outbound(to(tunde), text("hello")))
         await tunde.expect("hello")
         assert "21211" in (await stored.letters())[0]["error"]
+
+
+class TestHanging:
+    """A Twilio that takes the request and says nothing."""
+
+    @pytest.fixture
+    def database_url(self, sqlite_url: str) -> str:
+        return sqlite_url
+
+    @pytest.fixture
+    def answer_seconds(self) -> float:
+        return 0.2
+
+    async def test_no_message_dies_of_it(self, office: "Office", line: Line, stored: "Stored") -> None:
+        tunde = line.twilio.new_traveller("Tunde")
+        await tunde.say("hi")
+        line.twilio.faults.add(Fault(FaultKind.DELAY, operation="POST Messages", times=6, delay=0.4))
+        async with office.open(Channel.WHATSAPP, line.sender):
+            await office.send(Outbound(to(tunde), text("your ticket")))
+        assert len(line.twilio.faults.struck) == 6  # more than the attempts a letter has
+        assert [letter["dead_at"] for letter in await stored.letters()] == [None]
+
+    async def test_it_is_noticed_long_before_the_courier_would_cut_the_call_off(self) -> None:
+        assert ANSWER_SECONDS <= DELIVER_SECONDS / 2
 
 
 class TestWindow:

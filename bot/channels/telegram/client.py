@@ -53,7 +53,9 @@ from bot.channels.telegram.errors import (
 )
 
 ALLOWED_UPDATES = ("message", "callback_query", "my_chat_member")
-_ANSWER_SECONDS = 30  # for a call that does not wait by itself
+# For a call that does not wait by itself. Well below the courier's own bound, so that a Telegram that hangs is seen
+# here and known as an outage, of which no message dies.
+ANSWER_SECONDS = 12.0
 _POLL_GRACE_SECONDS = 10  # on top of the long poll's own time
 
 Result = TypeVar("Result")
@@ -74,16 +76,19 @@ class RawGetUpdates(TelegramMethod[list[Any]]):
 class TelegramClient:
     """One bot. Open with ``TelegramClient.open(token, base_url)``."""
 
-    def __init__(self, bot: Bot) -> None:
+    def __init__(self, bot: Bot, answer_seconds: float = ANSWER_SECONDS) -> None:
         self._bot = bot
+        self._answer_seconds = answer_seconds
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, token: str, base_url: str | None = None) -> AsyncIterator["TelegramClient"]:
+    async def open(
+        cls, token: str, base_url: str | None = None, answer_seconds: float = ANSWER_SECONDS
+    ) -> AsyncIterator["TelegramClient"]:
         """``base_url``: a Bot API server of one's own; Telegram's by default."""
         server = TelegramAPIServer.from_base(base_url) if base_url else PRODUCTION
         async with Bot(token, session=AiohttpSession(api=server)) as bot:
-            yield cls(bot)
+            yield cls(bot, answer_seconds)
 
     @property
     def bot_id(self) -> int:
@@ -164,9 +169,10 @@ class TelegramClient:
     async def answer_callback(self, callback_id: str) -> None:
         await self._call(AnswerCallbackQuery(callback_query_id=callback_id))
 
-    async def _call(self, method: TelegramMethod[Result], seconds: int = _ANSWER_SECONDS) -> Result:
+    async def _call(self, method: TelegramMethod[Result], seconds: float | None = None) -> Result:
+        seconds = self._answer_seconds if seconds is None else seconds
         try:
-            return await self._bot(method, request_timeout=seconds)
+            return await self._bot(method, request_timeout=seconds)  # type: ignore[arg-type]  # whole or not
         except (TelegramAPIError, ClientDecodeError, UnicodeDecodeError) as error:
             raise _translated(method.__api_method__, error) from error
 

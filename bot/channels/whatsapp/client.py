@@ -15,7 +15,7 @@ from twilio.rest import Client
 from runtime.errors import LayoverError
 
 TWILIO_API = "https://api.twilio.com"
-_ANSWER_SECONDS = 20.0
+ANSWER_SECONDS = 12.0  # well below the courier's own bound, so that a hang is seen here and known as an outage
 
 
 class TwilioRefused(LayoverError):
@@ -39,8 +39,8 @@ class TwilioUnavailable(LayoverError):
 class SessionHttpClient(AsyncHttpClient):  # type: ignore[misc]  # the SDK is untyped
     """The SDK's requests over a shared session, to ``base_url`` instead of Twilio's where one is given."""
 
-    def __init__(self, session: aiohttp.ClientSession, base_url: str | None = None) -> None:
-        super().__init__(logging.getLogger("twilio"), True, _ANSWER_SECONDS)
+    def __init__(self, session: aiohttp.ClientSession, base_url: str | None, answer_seconds: float) -> None:
+        super().__init__(logging.getLogger("twilio"), True, answer_seconds)
         self._session = session
         self._base_url = base_url.rstrip("/") if base_url else None
 
@@ -64,7 +64,7 @@ class SessionHttpClient(AsyncHttpClient):  # type: ignore[misc]  # the SDK is un
             url,
             params=_fields(params),
             headers={**(headers or {}), **({"Authorization": aiohttp.encode_basic_auth(*auth)} if auth else {})},
-            timeout=aiohttp.ClientTimeout(total=timeout or _ANSWER_SECONDS),
+            timeout=aiohttp.ClientTimeout(total=timeout or self.timeout),
             allow_redirects=allow_redirects,
             **body,
         ) as answer:
@@ -83,8 +83,10 @@ class TwilioMessages:
         sender: str,
         status_callback: str,
         base_url: str | None = None,
+        answer_seconds: float = ANSWER_SECONDS,
     ) -> None:
-        self._client = Client(account_sid, auth_token, http_client=SessionHttpClient(session, base_url))
+        http = SessionHttpClient(session, base_url, answer_seconds)
+        self._client = Client(account_sid, auth_token, http_client=http)
         self._sender = whatsapp_address(sender)
         self._status_callback = status_callback
 
