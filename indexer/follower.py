@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import structlog
 
+from indexer.backfill import over_sparse
 from indexer.book import WatchBook
 from indexer.config import ChainConfig
 from indexer.heads import Ahead, Behind, Forked, Level, ReorgTooDeep, Standing, compare
@@ -112,7 +113,8 @@ class Follower:
             await self._roll_back(cursor, standing.fork)
             return True
         if isinstance(standing, Ahead):
-            await self._read_on(node, cursor, standing.head)  # nodes forget old balances: one check at the end
+            await self._leap(node, cursor, standing.head - self._config.window)
+            await self._read_on(node, self._at(), standing.head)  # nodes forget old balances: one check at the end
         await self._take_in(node)
         self._cursor = await self._settler.settle(node, self._at(), self._kept)
         return False
@@ -166,6 +168,18 @@ class Follower:
         async with self._store.writing(cursor.tip) as writer:
             await writer.roll_back(fork.ref, fork.mined_at)
         await self._load()
+
+    async def _leap(self, node: Node, cursor: Cursor, last: int) -> None:
+        """Over a long stretch on which little was paid, if there is one, without reading each of its blocks."""
+        leap = await over_sparse(node, self._store, self._book, cursor.tip, last)
+        if leap is None:
+            return
+        end = leap.read[-1]
+        async with self._store.writing(cursor.tip) as writer:
+            await writer.extend(leap.read, keep=1)
+            await writer.add(leap.unexplained)
+        self._cursor = writer.at
+        self._kept = {end.ref.number: KeptBlock(end.ref, end.parent, end.mined_at)}
 
     async def _read_on(self, node: Node, cursor: Cursor, head: int) -> None:
         """All blocks up to ``head``, some at a time; while some are stored the next ones are read."""

@@ -107,6 +107,16 @@ class ChainStore:
                 net[address] += amount
         return net
 
+    async def nonces(self) -> Mapping[str, int]:
+        """How many transactions each watched address has sent, by all that is stored."""
+        sent = sa.select(spends.c.address, sa.func.count()).where(spends.c.path == "gas").group_by(spends.c.address)
+        async with self._database.snapshot() as connection:
+            rows = await connection.execute(sa.select(watches.c.address, watches.c.baseline_nonce))
+            found = {row[0]: row[1] for row in rows}
+            for address, count in await connection.execute(sent):
+                found[address] = found.get(address, 0) + count
+        return found
+
     async def account(self, address: str) -> tuple[Baseline, list[tuple[int, int]]]:
         """An address's baseline and its movements since: (block number, wei; negative for spends)."""
         async with self._database.snapshot() as connection:

@@ -4,8 +4,9 @@ A balance above that is a deposit nothing else has shown: it is looked for block
 the node has one. A balance below is a contradiction: nothing of that address is confirmed until it is resolved.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from datetime import datetime
 
 import structlog
 
@@ -128,28 +129,43 @@ class Search:
             raise BlockGone(f"block {number} is gone")
         block = BlockRef(header.height, header.hash)
         known = await self._store.origins(self._address, block)
-        traced = [credit for credit in await self._traced(block, header) if (credit.tx_hash, credit.path) not in known]
-        rest = amount - sum(credit.amount for credit in traced)
-        if rest < 0:  # the traces tell of more than there is: believe the balance
-            traced, rest = [], amount
-        if rest > 0:
-            earlier = sum(tx_hash is None for tx_hash, _ in known)
-            traced.append(deposits.residual(self._address, rest, block, header.mined_at, earlier))
-        log.info("residual_found", address=self._address, amount=amount, block=number, traced=len(traced))
-        return traced
+        return await explain(self._node, self._address, amount, block, header.mined_at, known)
 
-    async def _traced(self, block: BlockRef, header: Header) -> Sequence[Credit]:
-        """The credits to the address in that block as the node's traces tell them; none where it has no traces."""
-        if self._node.token is not None:  # its logs have been read, and there is no other trace of a token
-            return ()
-        watched = {self._address.lower(): self._address}
-        if self._node.abilities.traces:
-            [traces] = await self._node.attempt([Call("trace_block", [header.number], list[Trace] | None)])
-            if isinstance(traces, list) and all(trace.block_hash == block.hash for trace in traces):
-                return deposits.by_traces(block, header.mined_at, traces, {}, watched).credits
-        if self._node.abilities.debug_traces:
-            question = Call("debug_traceBlockByHash", [block.hash, {"tracer": "callTracer"}], list[TracedTransaction])
-            [frames] = await self._node.attempt([question])
-            if isinstance(frames, list):
-                return deposits.by_call_frames(block, header.mined_at, frames, watched).credits
+
+async def explain(
+    node: Node, address: str, amount: int, block: BlockRef, mined_at: datetime, known: Set[tuple[str | None, str]]
+) -> list[Credit]:
+    """The deposits that make up an amount which an address gained in a block beyond what is known.
+
+    By traces as far as they go, the rest by the block alone. ``known``: (transaction, path) of the deposits that are
+    known already.
+    """
+    traced = [
+        credit for credit in await _traced(node, address, block, mined_at) if (credit.tx_hash, credit.path) not in known
+    ]
+    rest = amount - sum(credit.amount for credit in traced)
+    if rest < 0:  # the traces tell of more than there is: believe the balance
+        traced, rest = [], amount
+    if rest > 0:
+        earlier = sum(tx_hash is None for tx_hash, _ in known)
+        traced.append(deposits.residual(address, rest, block, mined_at, earlier))
+    log.info("residual_found", address=address, amount=amount, block=block.number, traced=len(traced))
+    return traced
+
+
+async def _traced(node: Node, address: str, block: BlockRef, mined_at: datetime) -> Sequence[Credit]:
+    """The credits to the address in that block as the node's traces tell them; none where it has no traces."""
+    if node.token is not None:  # its logs have been read, and there is no other trace of a token
         return ()
+    watched = {address.lower(): address}
+    if node.abilities.traces:
+        question = Call("trace_block", [block_number(block.number)], list[Trace] | None)
+        [traces] = await node.attempt([question])
+        if isinstance(traces, list) and all(trace.block_hash == block.hash for trace in traces):
+            return deposits.by_traces(block, mined_at, traces, {}, watched).credits
+    if node.abilities.debug_traces:
+        question = Call("debug_traceBlockByHash", [block.hash, {"tracer": "callTracer"}], list[TracedTransaction])
+        [frames] = await node.attempt([question])
+        if isinstance(frames, list):
+            return deposits.by_call_frames(block, mined_at, frames, watched).credits
+    return ()
