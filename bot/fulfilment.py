@@ -13,7 +13,6 @@ from bot.documents import Document, Documents
 from bot.flights.codec import dump, load
 from bot.flights.model import FlightSource, Offer, OfferGone, Order, OrderState
 from bot.metrics import BusinessMetrics
-from bot.tickets.paper import render_ticket
 from bot.tickets.ticket import Receipt, Ticket
 from bot.web.links import SignedLinks
 from bot.web.verification import TicketStatus, VerifiedTicket
@@ -124,7 +123,7 @@ class Fulfilment:
         booking = await self._booking(booking_id)
         order = load(Order, ordered)
         tickets = await self._tickets(booking, order)
-        rendered = [(ticket, await asyncio.to_thread(render_ticket, ticket)) for ticket in tickets]
+        rendered = [(ticket, await asyncio.to_thread(_render, ticket)) for ticket in tickets]
         now = self._clock.now()
         async with self._database.transaction() as tx:
             if not await booking_store.mark_ticketed(tx, booking_id, order, now):
@@ -214,6 +213,13 @@ class Fulfilment:
             status=TicketStatus.VALID if booking.state is BookingState.TICKETED else TicketStatus.CANCELLED,
             issued_at=booking.ticketed_at,
         )
+
+
+def _render(ticket: Ticket) -> bytes:
+    """Its libraries take 20 MB: they are loaded with the first ticket."""
+    from bot.tickets.paper import render_ticket
+
+    return render_ticket(ticket)
 
 
 def _flights(offer: Offer) -> list[str]:

@@ -1,13 +1,14 @@
-"""All wings' tables, as Alembic sees them, and the one call that brings a database up to date."""
+"""All wings' tables, as Alembic sees them, and the one call that brings a database up to date.
+
+Alembic is imported only where there is something to migrate: a daemon whose database is up to date does without.
+"""
 
 import asyncio
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
+import sqlalchemy as sa
 
 import bot.flights.tables
 import bot.tables
@@ -19,6 +20,9 @@ from runtime.database import Database, sync_engine
 from runtime.errors import LayoverError
 from runtime.jobs import Jobs
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
 METADATA = [
     runtime.tables.metadata,
     indexer.tables.metadata,
@@ -26,6 +30,8 @@ METADATA = [
     bot.tables.metadata,
     bot.flights.tables.metadata,
 ]
+_VERSION = sa.Table("alembic_version", sa.MetaData(), sa.Column("version_num", sa.String(32)))  # Alembic's own
+_MIGRATIONS = Path(__file__).parent / "migrations"
 URL_VARIABLE = "DATABASE_URL"
 OUR_TABLES = frozenset(name for metadata in METADATA for name in metadata.tables)
 
@@ -56,6 +62,10 @@ def database_url(variable: str) -> str:
 
 def upgrade(url: str) -> None:
     """Bring the database to this release's schema. Safe to repeat; blocking, so call it in a thread."""
+    if current_revision(url) == newest_revision():
+        return
+    from alembic import command
+
     engine = sync_engine(url)
     try:
         with engine.begin() as connection:
@@ -75,18 +85,31 @@ async def bring_up_to_date(url: str) -> None:
 
 def check_current(url: str) -> None:
     """Raise SchemaBehind unless the database has this release's schema. Blocking."""
-    wanted = ScriptDirectory.from_config(_config()).get_current_head() or ""
-    engine = sync_engine(url)
-    try:
-        with engine.connect() as connection:
-            found = MigrationContext.configure(connection).get_current_revision()
-    finally:
-        engine.dispose()
+    found, wanted = current_revision(url), newest_revision()
     if found != wanted:
         raise SchemaBehind(found, wanted)
 
 
-def _config() -> Config:
+def current_revision(url: str) -> str | None:
+    """Where the database's schema is; None where it has none. Blocking."""
+    engine = sync_engine(url)
+    try:
+        with engine.connect() as connection:
+            if not sa.inspect(connection).has_table(_VERSION.name):
+                return None
+            return connection.scalar(sa.select(_VERSION.c.version_num))
+    finally:
+        engine.dispose()
+
+
+def newest_revision() -> str:
+    """What this release needs. The files in migrations/versions are named after their revisions, which count up."""
+    return max(file.stem.partition("_")[0] for file in (_MIGRATIONS / "versions").glob("[0-9]*.py"))
+
+
+def _config() -> "Config":
+    from alembic.config import Config
+
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(_MIGRATIONS))
     return config

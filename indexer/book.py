@@ -1,10 +1,13 @@
-"""The watched addresses in memory, and what each must hold: so that a block needs no look into the database."""
+"""The watched addresses in memory, and what each must hold: so that a block needs no look into the database.
+
+There may be tens of thousands, so an entry holds no more than is asked for.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from indexer.model import Baseline, WatchTier
+from indexer.model import WatchTier
 from indexer.store import Watch
 
 
@@ -12,7 +15,7 @@ from indexer.store import Watch
 class Entry:
     """``balance`` in wei: what the address held at the book's block, by all that is stored."""
 
-    baseline: Baseline
+    since: int  # the baseline's block
     tier: WatchTier
     balance: int
 
@@ -32,7 +35,7 @@ class WatchBook:
             self._counts[known.tier] -= 1
         self._counts[watch.tier] += 1
         self.watched[watch.address.lower()] = watch.address
-        self._entries[watch.address] = Entry(watch.baseline, watch.tier, watch.baseline.balance + net)
+        self._entries[watch.address] = Entry(watch.baseline.block.number, watch.tier, watch.baseline.balance + net)
 
     def move(self, address: str, tier: WatchTier) -> None:
         entry = self._entries[address]
@@ -50,7 +53,7 @@ class WatchBook:
     def agreed(self, address: str, swept: Mapping[WatchTier, int]) -> int:
         """The block up to which the address's balance has been checked. ``swept``: the same per tier."""
         entry = self._entries[address]
-        return max(swept[entry.tier], entry.baseline.block.number)
+        return max(swept[entry.tier], entry.since)
 
     def expected_of(self, addresses: Iterable[str], number: int, net: Mapping[str, int]) -> dict[str, int]:
         """What each of those addresses must hold at block ``number`` (smallest units).
@@ -62,7 +65,7 @@ class WatchBook:
         return {
             address: entry.balance + net.get(address, 0)
             for address in addresses
-            if (entry := entries.get(address)) is not None and entry.baseline.block.number <= number
+            if (entry := entries.get(address)) is not None and entry.since <= number
         }
 
     def advance(self, number: int, net: Mapping[str, int]) -> None:

@@ -96,8 +96,8 @@ class Follower:
     async def _load_book(self, cursor: Cursor) -> None:
         number = cursor.verified
         book, net = WatchBook(number), await self._store.net(-1, number)
-        for watch in await self._store.watches():
-            if watch.news != "new":
+        async for page in self._store.adopted():
+            for watch in page:
                 book.put(watch, net.get(watch.address, 0))
         self._book = book
         self._settler.begin(book, cursor)

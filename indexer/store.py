@@ -20,6 +20,8 @@ from runtime.errors import LayoverError
 # Called in each of the indexer's transactions: the fencing token of the lease. Raises when it is held no longer.
 Fence = Callable[[Transaction], Awaitable[int]]
 
+_PAGE = 1_000  # watches
+
 
 class StaleFence(LayoverError):
     def __init__(self, token: int, newest: int) -> None:
@@ -98,6 +100,23 @@ class ChainStore:
             statement = statement.where(watches.c.news != "")
         async with self._database.snapshot() as connection:
             return [_watch(row) for row in await connection.execute(statement)]
+
+    async def adopted(self) -> AsyncIterator[list[Watch]]:
+        """The watches that have been taken in, some at a time: all at once they would be tens of megabytes."""
+        last = ""
+        while True:
+            statement = (
+                sa.select(watches)
+                .where(watches.c.address > last, watches.c.news != "new")
+                .order_by(watches.c.address)
+                .limit(_PAGE)
+            )
+            async with self._database.snapshot() as connection:
+                page = [_watch(row) for row in await connection.execute(statement)]
+            if not page:
+                return
+            yield page
+            last = page[-1].address
 
     async def net(self, after: int, upto: int) -> Mapping[str, int]:
         """Credits less spends of each address in the blocks (after, upto], in wei."""

@@ -1,9 +1,12 @@
 """QR codes: as a picture for a chat, and as vectors on a paper."""
 
 from io import BytesIO
+from typing import TYPE_CHECKING
 
 import segno
-from fpdf import FPDF
+
+if TYPE_CHECKING:  # 20 MB, for papers alone
+    from fpdf import FPDF
 
 QUIET_ZONE = 4  # modules; ISO/IEC 18004 asks for it on every side
 _PICTURE_SIDE = 720  # pixels at least: a phone shows it large, another phone reads it
@@ -18,7 +21,7 @@ def payment_qr(text: str) -> bytes:
     return picture.getvalue()
 
 
-def draw_qr(pdf: FPDF, text: str, x: float, y: float, side: float) -> None:
+def draw_qr(pdf: "FPDF", text: str, x: float, y: float, side: float) -> None:
     """Draw it on the page within a square of ``side`` (quiet zone included), one rectangle a run of dark modules."""
     matrix = segno.make(text, error="m", micro=False).matrix
     module = side / (len(matrix) + 2 * QUIET_ZONE)

@@ -1,10 +1,12 @@
 """The migrations and the tables tell the same story, on both databases."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from bot import schema
 from runtime.database import sync_engine
@@ -32,3 +34,10 @@ async def test_a_migrated_database_has_exactly_the_tables_that_the_code_knows(da
 async def test_a_database_that_was_not_migrated_is_refused_with_the_command_to_run(database_url: str) -> None:
     with pytest.raises(schema.SchemaBehind, match="run 'layover migrate'"):
         await asyncio.to_thread(schema.check_current, database_url)
+
+
+def test_the_newest_revision_is_told_by_the_files_names() -> None:
+    """The daemon compares by it, without Alembic."""
+    scripts = ScriptDirectory(str(Path(schema.__file__).parent / "migrations"))
+
+    assert schema.newest_revision() == scripts.get_current_head()
