@@ -26,7 +26,6 @@ RESERVED = (
     "CIRCLE_W3S_ENTITY_ID",
     "CIRCLE_W3S_ENTITY_SECRET",
     "CIRCLE_W3S_PLATFORM_WALLET_ID",
-    "CIRCLE_LAYER_TREASURY_ADDRESS",
     "TELEGRAM_WEBHOOK_SECRET",
     "DUFFEL_ACCESS_TOKEN",
     "DUFFEL_WEBHOOK_SECRET",
@@ -81,6 +80,7 @@ class Settings(BaseSettings):
     circle_layer_min_confirmations: int = Field(default=3, ge=1, le=100)
     circle_layer_poll_interval: float = Field(default=15.0, gt=0)
     circle_layer_explorer_base_url: str | None = None
+    circle_layer_treasury_address: str | None = None  # for scripts/sweep.py alone
     circle_layer_payment_timeout: int = Field(default=3600, ge=60)  # seconds
     circle_layer_usd_rate: Decimal | None = Field(default=None, gt=0)  # USD for one coin
     circle_layer_fixed_amount: Decimal | None = Field(default=None, gt=0)  # coins, whatever the price: for tests
@@ -129,7 +129,7 @@ class Settings(BaseSettings):
             raise ValueError("is not a URL such as sqlite:///layover.db or postgresql://user@host/name") from None
         return value
 
-    @field_validator("circle_layer_token_address")
+    @field_validator("circle_layer_token_address", "circle_layer_treasury_address")
     @classmethod
     def is_address(cls, value: str | None) -> str | None:
         from indexer.addresses import BadAddress, checksum_address

@@ -57,6 +57,7 @@ class Surroundings(BaseSettings):
     circle_layer_chain_id: int = 28525
     circle_layer_token_symbol: str = "CLAYER"
     circle_layer_token_decimals: int = 18
+    circle_layer_token_address: str | None = None
     circle_layer_derivation_path: str = DEFAULT_PATH
     circle_layer_min_confirmations: int = 3
     circle_layer_rpc_timeout: float = 10.0
@@ -125,7 +126,7 @@ async def sweep(options: argparse.Namespace, around: Surroundings) -> int:
         path = options.journal or Path(f"sweep-{config.chain_id}.jsonl")
         with Journal.open(path, config.chain_id, await chain.genesis()) as journal:
             _check_recipients(journal, treasury)
-            native = Coin(around.circle_layer_token_symbol, around.circle_layer_token_decimals)
+            native = _native(around)
             gas_price = price if price is not None else max(floor, await chain.gas_price())
             candidates, left = await _chosen(database, options.address)
             if treasury in {candidate.address for candidate in candidates}:
@@ -209,6 +210,13 @@ def _mnemonic(around: Surroundings) -> str:
     if not sys.stdin.isatty():
         raise WrongInput("CIRCLE_LAYER_MERCHANT_MNEMONIC is not set, and nobody is there to be asked for it")
     return getpass("Mnemonic (not shown): ")
+
+
+def _native(around: Surroundings) -> Coin:
+    """What fees are paid in. Where payments are taken in a token, symbol and decimals are set for that."""
+    if around.circle_layer_token_address is not None:
+        return Coin("CLAYER", 18)
+    return Coin(around.circle_layer_token_symbol, around.circle_layer_token_decimals)
 
 
 def _treasury(around: Surroundings) -> str:

@@ -131,6 +131,27 @@ async def _short(indexer: Indexer) -> bool:
     return indexer.health().short_addresses == 1
 
 
+async def test_a_token_is_read_again_as_exactly(
+    node: Anvil, sqlite: Database, make_chain: MakeChain, address: str
+) -> None:
+    token = await contracts.deploy_token(node)
+    chain = make_chain(node, sqlite, token=token, token_decimals=6)
+    async with running(indexer := chain.indexer()):
+        await chain.level(indexer)
+        await chain.open(address)
+        await chain.level(indexer)
+        await chain.close(address)
+        await contracts.receipt(node, await contracts.pay_token(node, token, address, 500))
+        await settle(chain, indexer)
+        right = told(await chain.confirmed(address))
+    await forget(sqlite, deposits, events)
+    async with running(indexer := chain.indexer()):
+        assert (await rescan(chain, 0)).amount == "500"
+        assert told(await chain.confirmed(address)) == right
+        assert (await rescan(chain, 1)).deposits == 0
+        assert told(await chain.deposits(address)) == right
+
+
 async def test_a_block_the_chain_has_not_reached_leaves_nothing_to_read(
     node: Anvil, sqlite: Database, make_chain: MakeChain, address: str
 ) -> None:

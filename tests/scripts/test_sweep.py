@@ -24,6 +24,7 @@ from payments.money import Coin, Money
 from payments.payment import Method, Payment, Quote, State
 from payments.tables import deposit_addresses
 from runtime.database import Database
+from sandbox import contracts
 from sandbox.anvil import Anvil
 from scripts.sweeping import command
 
@@ -33,6 +34,7 @@ OTHER_MNEMONIC = "test test test test test test test test test test test junk"
 XPUB = account_xpub(MNEMONIC)
 BOOK = AddressBook(XPUB)
 TREASURY = "0x7Ea50000000000000000000000000000000000Aa".lower()
+CLAYER = Coin("CLAYER", 18)
 COIN = 10**18
 FEE = 21_000 * 21 * 10**9  # wei: of a transfer at Circle Layer's lowest price
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
@@ -92,11 +94,12 @@ class Operator:
         due: int = COIN,
         holds: int = COIN,
         paid_by_other: bool = False,
+        coin: Coin = CLAYER,
     ) -> str:
         """A deposit address with its payment and booking, holding that much."""
         index, self._given = self._given, self._given + 1
         address = BOOK.address(index)
-        quote = Quote(Money.of("12.50", "USD"), Coin("CLAYER", 18), due, "fixed test amount", NOW)
+        quote = Quote(Money.of("12.50", "USD"), coin, due, "fixed test amount", NOW)
         payment = Payment(
             id=f"pay_{index}",
             booking_id=f"bkg_{index}",
@@ -120,7 +123,10 @@ class Operator:
             paid_by = "pay_another" if paid_by_other else payment.id
             row = {"id": payment.booking_id, "chat": payment.chat, "state": booking, "payment_id": paid_by}
             await tx.execute(bookings.insert().values(row | papers))
-        await self.node.rpc("anvil_setBalance", address, hex(holds))
+        if coin.token_address is None:
+            await self.node.rpc("anvil_setBalance", address, hex(holds))
+        else:
+            await contracts.receipt(self.node, await contracts.pay_token(self.node, coin.token_address, address, holds))
         return address
 
     async def nonce(self, address: str) -> int:
@@ -189,8 +195,8 @@ async def test_what_is_paid_is_collected_to_the_wei_and_what_is_a_travellers_sta
 
         code, said = await operator.run("--dry-run", CIRCLE_LAYER_MERCHANT_MNEMONIC="")
         assert code == 0, said
-        assert f"The treasury gets:  {Coin('CLAYER', 18).text(5 * COIN - 3 * FEE)}" in said
-        assert f"Fees, at most:      {Coin('CLAYER', 18).text(3 * FEE)} (63,000 gas at 21 gwei)" in said
+        assert f"The treasury gets:  {CLAYER.text(5 * COIN - 3 * FEE)}" in said
+        assert f"Fees, at most:      {CLAYER.text(3 * FEE)} (63,000 gas at 21 gwei)" in said
         assert "Left alone:    2  the payment is not finished" in said
         assert "the airline refused the booking: the money is the traveller's" in said
         assert await node.balance(TREASURY) == 0
@@ -284,6 +290,29 @@ async def test_a_sweep_that_a_reorg_took_back_is_sent_again(operator: Operator, 
     assert "taken back by a reorg" in said
     assert await operator.nonce(address) == 1
     assert await node.balance(TREASURY) == COIN - FEE
+
+
+async def test_a_token_is_collected_where_there_is_gas_and_what_lacks_is_said(operator: Operator, node: Anvil) -> None:
+    token = await contracts.deploy_token(node)
+    coin = Coin("USDC", 6, token)
+    rich, poor = [await operator.address(coin=coin, due=5_000_000, holds=5_000_000) for _ in range(2)]
+    over = await operator.address(State.OVERPAID, coin=coin, due=5_000_000, holds=6_000_000)
+    for address in (rich, over):
+        await node.rpc("anvil_setBalance", address, hex(COIN))
+    await deep(node)
+    code, said = await operator.run("--yes", CIRCLE_LAYER_TOKEN_ADDRESS=token, CIRCLE_LAYER_TOKEN_SYMBOL="USDC")
+    assert code == 0, said
+    assert "The treasury gets:  10.00 USDC" in said
+    assert f"{poor}  payment pay_1  needs 0.00" in said
+    assert "A token can only be moved by an address that holds CLAYER for the fee." in said
+    assert "2 swept and confirmed: 10.00 USDC arrived" in said
+
+    async def tokens(address: str) -> int:
+        data = "0x70a08231" + contracts.call_data(address)[2:]
+        return int(await node.rpc("eth_call", {"to": token, "data": data}, "latest"), 16)
+
+    assert [await tokens(address) for address in (TREASURY, rich, poor, over)] == [10_000_000, 0, 5_000_000, 1_000_000]
+    assert await node.balance(TREASURY) == 0
 
 
 async def test_what_it_will_not_do_is_one_clear_line(
