@@ -103,8 +103,10 @@ class DateSettler:
                 for slot, day in ((Slot.DEPART, self._state.known.depart), (Slot.RETURN, self._state.known.return_on)):
                     if day is not None and day == denied:
                         return slot
-        day = resolve(said, self._state.today, None).day
-        days = (day,) if day is not None else ()
+        resolved = resolve(said, self._state.today, None)
+        if resolved.problem is not None:
+            return Slot.DEPART  # there is no such day for either: that is what is said
+        days = (resolved.day,) if resolved.day is not None else ()
         self._state.ambiguities.append(
             Ambiguity(Slot.DEPART, self._state.outline.words(piece), dates=days, slots=_DATES)
         )
