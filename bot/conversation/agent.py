@@ -38,7 +38,7 @@ from runtime.database import Transaction
 from runtime.inbox import Fact
 from runtime.outbox import Outbox
 
-NEEDS_OFFERS = frozenset({Stage.SEARCHING, Stage.OFFERS, Stage.TRAVELLERS, Stage.METHOD})
+NEEDS_OFFERS = frozenset({Stage.TRIP, Stage.SEARCHING, Stage.OFFERS, Stage.TRAVELLERS, Stage.METHOD})
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,13 +20,15 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """A message. With ``options`` it replaces the choices that are open; without, they stay open."""
+    """A message. With ``options`` it replaces the choices that are open; without, it closes them, unless it is
+    ``aside``, said beside the question that is open."""
 
     text: Text
     options: tuple[tuple[Option, ...], ...] = ()
     hint: str | None = None
     slot: str | None = None
     attachment: Attachment | None = None
+    aside: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 Commands and the wish to leave are answered here, the same in every stage; the rest is the stage's own answer.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -30,6 +31,11 @@ from bot.conversation.stages import method, offers, paying, travellers, trip
 from bot.conversation.turn import Turn, read_turn, say, with_choices
 from bot.conversation.understanding import Intent, TripDraft
 
+_OTHER_FLIGHTS = re.compile(r"((show )?me )?(the )?(other|more|cheaper|different) (flights|offers|ones)", re.IGNORECASE)
+_DETAILS = re.compile(
+    r"\b(change travell?ers|names?|birth ?(date|day)|date of birth|gender|e-?mail|phone)\b", re.IGNORECASE
+)
+
 
 class Prompt(Protocol):
     def __call__(self, session: Session, context: Context, lead: str | Text = (), /) -> Step: ...
@@ -45,7 +51,16 @@ class Room:
 
 def advance(session: Session, event: Event, context: Context) -> Step:
     """The answer to one event. Every stage has one for everything: nothing is lost, nothing is a dead end."""
-    return with_choices(_react(session, event, context))
+    step = _react(session, event, context)
+    return with_choices(step, asks=_asks(session, event, step))
+
+
+def _asks(session: Session, event: Event, step: Step) -> bool:
+    """Whether the talk has moved on, or an answer asked again. Help, lists and news leave the question as it was."""
+    if step.session != session:
+        return True
+    is_answer = isinstance(event, Said | Pressed | Unreadable)
+    return is_answer and any(isinstance(effect, Say) and not effect.aside for effect in step.effects)
 
 
 def _react(session: Session, event: Event, context: Context) -> Step:
@@ -111,7 +126,7 @@ def _command(session: Session, words: str, context: Context) -> Step:
             lead = common.WELCOME_BACK if _has_begun(session) else ""
             return where_we_are(session, context, lead)
         case "/help":
-            return Step(session, (say(common.help_text(session.stage)),))
+            return Step(session, (replace(say(common.help_text(session.stage)), aside=True),))
         case "/status":
             return where_we_are(session, context)
         case "/trips":
@@ -167,14 +182,24 @@ def _back(session: Session, context: Context) -> Step:
             return travellers.prompt(before or session, context)
         case Stage.PAYING:
             return paying.ask_cancel(session, context)
+        case Stage.TRIP if not session.draft.missing:  # a change was asked about
+            if session.search_id is not None:
+                return offers.prompt(session.at(Stage.OFFERS), context)
+            return trip.confirm(session.at(Stage.CONFIRM))
         case Stage.TRIP | Stage.ISSUING:
             return where_we_are(session, context, common.CANNOT_GO_BACK)
 
 
-def _answer_method(session: Session, turn: Turn, context: Context) -> Step:
-    if turn.action == "flights":
+def _answer_travellers(session: Session, turn: Turn, context: Context) -> Step:
+    if _OTHER_FLIGHTS.fullmatch(turn.words.strip(" .!?")):
         return offers.prompt(replace(session.at(Stage.OFFERS), offer=None), context)
-    if turn.action == "travellers" or "change travellers" in turn.words.lower():
+    return travellers.answer(session, turn, context)
+
+
+def _answer_method(session: Session, turn: Turn, context: Context) -> Step:
+    if turn.action == "flights" or _OTHER_FLIGHTS.fullmatch(turn.words.strip(" .!?")):
+        return offers.prompt(replace(session.at(Stage.OFFERS), offer=None), context)
+    if turn.action == "travellers" or (_DETAILS.search(turn.words) and not turn.understood.found):
         return travellers.begin(replace(session, travellers=()), context)
     return method.answer(session, turn, context)
 
@@ -184,10 +209,9 @@ def _prompt_searching(session: Session, context: Context, lead: str | Text = ())
 
 
 def _answer_searching(session: Session, turn: Turn, context: Context) -> Step:
-    understood = turn.understood
-    if understood.found or understood.ambiguities or understood.problems:
+    if trip.is_change(turn):
         return trip.take_over(session, turn, context)
-    return _prompt_searching(session, context)
+    return _prompt_searching(session, context, trip.problems(turn))
 
 
 def _ticketed(session: Session, event: Ticketed) -> Step:
@@ -212,7 +236,7 @@ ROOMS: dict[Stage, Room] = {
     Stage.CONFIRM: Room(trip.prompt_confirm, trip.answer_confirm),
     Stage.SEARCHING: Room(_prompt_searching, _answer_searching),
     Stage.OFFERS: Room(offers.prompt, offers.answer),
-    Stage.TRAVELLERS: Room(travellers.prompt, travellers.answer),
+    Stage.TRAVELLERS: Room(travellers.prompt, _answer_travellers),
     Stage.METHOD: Room(method.prompt, _answer_method),
     Stage.PAYING: Room(paying.prompt, paying.answer),
     Stage.ISSUING: Room(paying.prompt_issuing, paying.answer_issuing),

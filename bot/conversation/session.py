@@ -53,7 +53,7 @@ class Session:
 
     def begin_again(self) -> "Session":
         """Nothing is left of the trip; who the traveller is, and which buttons are old, stays known."""
-        return Session(name=self.name, generation=self.generation, choices=self.choices)
+        return Session(name=self.name, generation=self.generation)
 
     def at(self, stage: Stage) -> "Session":
         return replace(self, stage=stage, asking=None, leaving=False)

@@ -75,11 +75,14 @@ def _without_generation(choice: Choice) -> str:
     return choice.token.rpartition(".")[0]
 
 
-def with_choices(step: Step) -> Step:
-    """The step with the session remembering the buttons that are open now, under a new generation."""
+def with_choices(step: Step, *, asks: bool) -> Step:
+    """The step with the session remembering the buttons that are open now, under a new generation.
+
+    Where it shows none, those of before are closed if it ``asks`` something else: a number must answer what was asked.
+    """
     options = [option for effect in step.effects if isinstance(effect, Say) for row in effect.options for option in row]
     if not options:
-        return step
+        return replace(step, session=replace(step.session, choices=())) if asks else step
     generation = step.session.generation + 1
     choices = tuple(Choice(token(option, generation), option.label) for option in options)
     return replace(step, session=replace(step.session, generation=generation, choices=choices))

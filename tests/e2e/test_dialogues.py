@@ -1,11 +1,17 @@
 """How Layover sounds: whole conversations, sentence by sentence, today being Friday 20 November 2026."""
 
+from datetime import date
+
 import pytest
 
+from bot.channels.text import plain
+from bot.conversation.details import TravellerDraft
 from bot.conversation.effects import Say, SayQr, StartSearch, Step
 from bot.conversation.events import Pressed, Said, SearchFinished, Ticketed
-from bot.conversation.session import Stage
-from bot.flights.model import Cabin
+from bot.conversation.phrases.offers import offer_list
+from bot.conversation.session import Sort, Stage
+from bot.conversation.understanding import Slot
+from bot.flights.model import Cabin, Party
 from bot.flights.places import Gazetteer
 from payments.payment import State
 from tests.e2e.talk import ADDRESS, WHOLE, Airline, Talk, words_of
@@ -150,3 +156,158 @@ def test_the_tickets_end_the_trip_and_the_next_one_begins_fresh(airline: Airline
     ]
     assert talk.session.stage is Stage.TRIP
     assert says(talk, "hello").startswith("Hello Zoë, I am Layover.")
+
+
+NUMBER_ANSWERS = {
+    # the slot that is asked about in the end: what leaves buttons open, and what leads to that question
+    Slot.ORIGIN: ("to jordan", "to lisbon"),
+    Slot.DESTINATION: ("from jordan", "from zagreb"),
+    Slot.DEPART: ("from zagreb to jordan", "to lisbon"),
+    Slot.CHILD_AGES: ("zagreb to lisbon on 20 december, one way", "me and my kid"),
+}
+
+
+@pytest.mark.parametrize("asked", NUMBER_ANSWERS)
+def test_a_number_answers_the_question_that_is_open_not_the_buttons_of_an_earlier_one(
+    asked: Slot, airline: Airline
+) -> None:
+    talk = Talk(airline)
+    before, answer = NUMBER_ANSWERS[asked]
+    assert buttons(talk.hear(Said(before)))
+    assert not buttons(talk.hear(Said(answer)))
+    assert talk.session.asking is asked
+    known = talk.session.draft
+    talk.hear(Said("2"))
+    draft = talk.session.draft
+    assert (draft.origin, draft.destination) == (known.origin, known.destination)
+    if asked is Slot.DEPART:
+        assert draft.depart == date(2026, 12, 2)
+    if asked is Slot.CHILD_AGES:
+        assert draft.party == Party(1, (2,))
+
+
+@pytest.mark.parametrize("stage", [Stage.TRAVELLERS, Stage.ISSUING])
+def test_a_button_of_what_is_settled_is_an_old_one(stage: Stage, airline: Airline) -> None:
+    before = {Stage.TRAVELLERS: Stage.OFFERS, Stage.ISSUING: Stage.PAYING}[stage]
+    talk = Talk.at(before, airline)
+    old = talk.session.choices[-1].token
+    talk.hear(Said("1")) if stage is Stage.TRAVELLERS else talk.pay(State.COMPLETE, WHOLE)
+    assert talk.session.stage is stage
+    assert "That button is from an older message" in words_of(talk.hear(Pressed(old)))
+
+
+def test_help_leaves_the_open_buttons_as_they_are(airline: Airline) -> None:
+    talk = Talk.at(Stage.OFFERS, airline)
+    says(talk, "/help")
+    says(talk, "2")
+    assert talk.session.stage is Stage.TRAVELLERS
+
+
+@pytest.mark.parametrize(
+    ("words", "reached"),
+    [
+        ("make it business", Stage.CONFIRM),
+        ("Zagreb to Paris", Stage.CONFIRM),
+        ("leave a day later", Stage.CONFIRM),
+        ("business", Stage.CONFIRM),
+        ("2 adults", Stage.CONFIRM),
+        ("other flights", Stage.OFFERS),
+        ("show me cheaper ones", Stage.OFFERS),
+        ("one moment", Stage.TRAVELLERS),
+        ("just a second", Stage.TRAVELLERS),
+    ],
+)
+def test_talk_is_not_a_passengers_name(words: str, reached: Stage, airline: Airline) -> None:
+    talk = Talk.at(Stage.TRAVELLERS, airline)
+    says(talk, words)
+    assert talk.session.stage is reached
+    assert talk.session.travellers == (TravellerDraft(),)
+
+
+@pytest.mark.parametrize(
+    ("words", "given", "family"),
+    [
+        ("Paris Hilton", "Paris", "Hilton"),
+        ("May Johnson", "May", "Johnson"),
+        ("Julia Child", "Julia", "Child"),
+        ("Santiago De La Cruz", "Santiago", "De La Cruz"),
+        ("Jordan Israel", "Jordan", "Israel"),
+        ("Ali To", "Ali", "To"),
+        ("Ada Business, 3 May 1990, female", "Ada", "Business"),
+    ],
+)
+def test_names_that_are_places_or_months_are_names(words: str, given: str, family: str, airline: Airline) -> None:
+    talk = Talk.at(Stage.TRAVELLERS, airline)
+    says(talk, words)
+    [traveller] = talk.session.travellers
+    assert (traveller.given_name, traveller.family_name) == (given, family)
+
+
+def test_what_is_wrong_beside_the_last_detail_is_said(airline: Airline) -> None:
+    talk = Talk.at(Stage.TRAVELLERS, airline)
+    says(talk, "Zoë Šimić, 29 Feb 1996, female, zoe@example.com")
+    heard = says(talk, "+385912345678, zoe@@example")
+    assert heard.startswith("“zoe@@example” is not an e-mail address.")
+    assert talk.session.stage is Stage.METHOD
+
+
+@pytest.mark.parametrize("stage", [Stage.SEARCHING, Stage.OFFERS, Stage.METHOD])
+@pytest.mark.parametrize("words", ["31 feb", "to Qwertyville", "12 infants"])
+def test_what_was_not_understood_loses_no_offers(stage: Stage, words: str, airline: Airline) -> None:
+    talk = Talk.at(stage, airline)
+    before = talk.session
+    step = talk.hear(Said(words))
+    assert talk.session.stage is stage
+    assert (talk.session.search_id, talk.session.offer) == (before.search_id, before.offer)
+    if stage is not Stage.SEARCHING:
+        assert buttons(step)
+
+
+def test_a_question_about_a_change_is_taken_back_to_the_offers(airline: Airline) -> None:
+    talk = Talk.at(Stage.OFFERS, airline)
+    assert "could be:" in says(talk, "to jordan")
+    assert "offers, cheapest first" in says(talk, "/back")
+
+
+def test_a_wish_to_change_a_name_before_paying_is_about_the_travellers(airline: Airline) -> None:
+    talk = Talk.at(Stage.METHOD, airline)
+    assert "Please send the name" in says(talk, "change the name of Ada to Adaeze")
+
+
+def test_one_place_alone_is_offered_as_both(airline: Airline) -> None:
+    talk = Talk.at(Stage.CONFIRM, airline)
+    step = talk.hear(Said("Madrid"))
+    assert words_of(step) == "“Madrid”: do you fly from there, or to there?"
+    assert buttons(step) == ["From Madrid", "To Madrid"]
+    assert "Changed to flying from Madrid" in says(talk, "From Madrid")
+
+
+def test_a_day_that_does_not_exist_is_named_with_a_return_known_too(airline: Airline) -> None:
+    talk = Talk(airline)
+    says(talk, "one adult zagreb to lisbon on 20 december, back on 28 december, economy")
+    assert says(talk, "31 feb") == "I did not understand the date “31 feb”.\n\nWhich day do you want to fly?"
+    assert "Sun 20 Dec 2026, back Mon 28 Dec 2026" in says(talk, "/back")
+    step = talk.hear(Said("27 december"))
+    assert buttons(step) == ["Departure", "Return"]
+
+
+@pytest.mark.parametrize(
+    ("count", "first", "total", "shown"),
+    [
+        (1, 1, 1, "One offer. "),
+        (3, 1, 3, "Three offers, "),
+        (5, 1, 38, "Five of 38 offers, "),
+        (1, 36, 36, "Offer 36 of"),
+    ],
+)
+def test_offers_are_counted_as_people_count(count: int, first: int, total: int, shown: str, airline: Airline) -> None:
+    offers = Talk.at(Stage.OFFERS, airline).found[:1] * count
+    assert plain(offer_list(offers, first, total, Sort.CHEAPEST)).startswith(shown)
+
+
+def test_where_nothing_flies_the_question_is_asked_once(airline: Airline) -> None:
+    talk = Talk.at(Stage.SEARCHING, airline)
+    assert talk.asked is not None
+    heard = words_of(talk.hear(SearchFinished(talk.asked.search_id)))
+    assert heard.startswith("I found no flights for that.")
+    assert heard.count("What should I change?") == 1

@@ -10,7 +10,7 @@ HELP_BY_STAGE = {
     Stage.CONFIRM: "Say yes and I search; or write what is different: “make it business”, “back on the 15th”.",
     Stage.SEARCHING: "I am searching. You may still change something: “leave a day later”.",
     Stage.OFFERS: "Choose an offer by its number, or say “fastest”, “cheapest”, “more”, or what to change.",
-    Stage.TRAVELLERS: "I need each traveller as in the passport. /back goes one step back; nothing is lost.",
+    Stage.TRAVELLERS: "I need each traveller as in the passport. /back asks for the last one again.",
     Stage.METHOD: "Choose how to pay, or say “change travellers”. Nothing is charged before you pay.",
     Stage.PAYING: "Send the amount to the address; I watch the network and tell you each step.",
     Stage.ISSUING: "Your tickets are being issued. You need to do nothing.",

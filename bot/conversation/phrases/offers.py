@@ -13,12 +13,20 @@ NUMBERS = {1: "One", 2: "Two", 3: "Three", 4: "Four", 5: "Five"}
 
 def offer_list(offers: Sequence[Offer], first: int, total: int, sort: Sort) -> Text:
     """A page of offers. ``first``: the number of its first one."""
-    count = NUMBERS.get(len(offers), str(len(offers)))
     order = "fastest first" if sort is Sort.FASTEST else "cheapest first"
-    shown = f"{count} of {total} offers" if first == 1 else f"Offers {first}–{first + len(offers) - 1} of {total}"
-    head = f"{shown}, {order}. {_whose(offers[0])} Times are local."
+    head = f"{_shown(len(offers), first, total)}{f', {order}' if total > 1 else ''}. {_whose(offers[0])}"
     blocks = [_block(number, offer) for number, offer in enumerate(offers, first)]
-    return paragraphs(head, *blocks)
+    return paragraphs(f"{head} Times are local.", *blocks)
+
+
+def _shown(count: int, first: int, total: int) -> str:
+    """``Five of 38 offers``, ``Three offers``, ``Offers 6–10 of 38``, ``Offer 36 of 36``."""
+    words = NUMBERS.get(count, str(count))
+    if count == total:
+        return f"{words} offer{'s' if total > 1 else ''}"
+    if first == 1:
+        return f"{words} of {total} offers"
+    return f"Offers {first}–{first + count - 1} of {total}" if count > 1 else f"Offer {first} of {total}"
 
 
 def _whose(offer: Offer) -> str:
@@ -96,7 +104,7 @@ def chosen(offer: Offer) -> Text:
 
 
 SEARCHING = "Searching for flights …"
-NO_OFFERS = "I found no flights for that. Another day or a nearby airport may help. What should I change?"
+NO_OFFERS = "I found no flights for that. Another day or a nearby airport may help."
 TOO_OLD = "Those prices are no longer valid, so I am searching again."
 NO_MORE = "That is all there is. Here are the first ones again."
 HINT = 'Reply with a number, "fastest", "cheapest" or "more".'

@@ -103,6 +103,8 @@ def _quoted(words: str) -> str:
 
 def ambiguity(what: Ambiguity) -> str:
     """The question whose candidates are the buttons."""
+    if what.slots and what.places:
+        return f"“{what.words}”: do you fly from there, or to there?"
     if what.slots:
         return f"“{what.words}”: is that when you leave or when you come back?"
     if what.places:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from bot.channels.model import Text
-from bot.channels.text import paragraphs
+from bot.channels.text import paragraphs, text
 from bot.conversation.context import Context
 from bot.conversation.effects import Option, StartPayment, Step
 from bot.conversation.phrases import common, offers, paying, travellers
@@ -29,12 +29,12 @@ def prompt(session: Session, context: Context, lead: str | Text = ()) -> Step:
     return Step(session, (say(paragraphs(lead, question), *_options(methods)),))
 
 
-def _ask_again(session: Session, context: Context, lead: str) -> Step:
+def _ask_again(session: Session, context: Context, lead: str | Text) -> Step:
     """Only the question: what it is about has just been shown."""
     methods = context.paying.methods
     if not methods:
         return prompt(session, context)
-    return Step(session, (say(f"{lead} So, {paying.how_to_pay(methods)}", *_options(methods)),))
+    return Step(session, (say(text(lead, f" So, {paying.how_to_pay(methods)}"), *_options(methods)),))
 
 
 def _options(methods: tuple[Method, ...]) -> tuple[tuple[Option, ...], ...]:
@@ -53,9 +53,9 @@ def answer(session: Session, turn: Turn, context: Context) -> Step:
             return _ask_again(session, context, paying.not_offered(name, context.paying.methods))
     if turn.only(Intent.YES) and len(context.paying.methods) == 1:
         return _pay(session, context.paying.methods[0], context)
-    if turn.understood.found or turn.understood.problems or turn.understood.ambiguities:
+    if trip.is_change(turn):
         return trip.take_over(session, turn, context)
-    return _ask_again(session, context, common.NOT_UNDERSTOOD)
+    return _ask_again(session, context, trip.problems(turn) or common.NOT_UNDERSTOOD)
 
 
 def _pay(session: Session, method: Method, context: Context) -> Step:

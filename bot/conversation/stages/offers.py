@@ -28,8 +28,7 @@ def finished(session: Session, event: SearchFinished, context: Context) -> Step:
         again = say(words, (Option("Try again", "search"), Option("Change something", "change")))
         return Step(session.at(Stage.CONFIRM), (again,))
     if not context.offers:
-        step = trip.ask_what_to_change(session)
-        return replace(step, effects=(say(phrases.NO_OFFERS), *step.effects))
+        return trip.ask_what_to_change(session, phrases.NO_OFFERS)
     return prompt(session.at(Stage.OFFERS), context)
 
 
@@ -43,7 +42,7 @@ def prompt(session: Session, context: Context, lead: str | Text = ()) -> Step:
     listed = phrases.offer_list(page, first + 1, len(offers), session.sort)
     numbers = tuple(Option(str(number), f"offer:{number}") for number in range(first + 1, first + 1 + len(page)))
     other = Sort.FASTEST if session.sort is Sort.CHEAPEST else Sort.CHEAPEST
-    ways = [Option(f"{other.capitalize()} first", f"sort:{other}")]
+    ways = [Option(f"{other.capitalize()} first", f"sort:{other}")] if len(offers) > 1 else []
     if len(offers) > PAGE:
         ways.append(Option("More", "more"))
     return Step(session, (say(paragraphs(lead, listed), numbers, tuple(ways), hint=phrases.HINT),))
@@ -62,8 +61,10 @@ def answer(session: Session, turn: Turn, context: Context) -> Step:
         return prompt(replace(session, sort=sort, page=0), context)
     if turn.action == "more" or turn.wants(Intent.MORE):
         return _more(session, context)
-    if turn.understood.found or turn.understood.ambiguities or turn.understood.problems:
+    if trip.is_change(turn):
         return trip.take_over(session, turn, context)
+    if turn.understood.problems:
+        return prompt(session, context, trip.problems(turn))
     if turn.wants(Intent.CHANGE) or turn.wants(Intent.NO):
         return trip.ask_what_to_change(session)
     return prompt(session, context, common.NOT_UNDERSTOOD)

@@ -1,5 +1,6 @@
 """Who flies: each traveller's details, all at once or one by one, and the contact."""
 
+import re
 from dataclasses import replace
 from datetime import date
 
@@ -11,10 +12,16 @@ from bot.conversation.effects import Option, Step
 from bot.conversation.phrases import offers as offer_phrases
 from bot.conversation.phrases import travellers as phrases
 from bot.conversation.session import Session, Stage
-from bot.conversation.stages import method
+from bot.conversation.stages import method, trip
 from bot.conversation.turn import Turn, ahead, say
+from bot.conversation.understanding import Slot
 from bot.flights.model import Offer
 
+# Small words as they are written within a sentence, not within a name ("Ali To", "Maria de la Cruz").
+_TRAVEL = re.compile(
+    r"\b(to|from|later|earlier|instead|one way|adults?|child(ren)?|infants?|people)\b"
+    r"|\b(?i:leav(e|ing)|return(ing)?|fly(ing)?|back)\b"
+)
 GENDER_OPTIONS = (Option("Female", "say:female"), Option("Male", "say:male"))
 
 
@@ -31,7 +38,7 @@ def prompt(session: Session, context: Context, lead: str | Text = ()) -> Step:
     """Ask for the first thing that is missing; go on to paying where nothing is."""
     at = current(session)
     if at is None:
-        return method.prompt(session.at(Stage.METHOD), context)
+        return method.prompt(session.at(Stage.METHOD), context, lead)
     draft = session.travellers[at]
     missing = draft.missing(with_contact=at == 0)
     if draft == TravellerDraft():
@@ -55,9 +62,30 @@ def answer(session: Session, turn: Turn, context: Context) -> Step:
     if at is None:
         return prompt(session, context)
     read = _read(session, at, turn.words, context.today)
+    if _is_about_trip(session, turn, read):
+        return trip.take_over(session, turn, context)
     travellers = (*session.travellers[:at], read.draft, *session.travellers[at + 1 :])
     wrong = lines(*(phrases.problem(each) for each in read.problems))
     return prompt(replace(session, travellers=travellers), context, wrong)
+
+
+def _is_about_trip(session: Session, turn: Turn, read: DetailsUnderstanding) -> bool:
+    """``make it business``, ``Lagos to Paris``: the trip becomes another one. Places and months alone are names too
+    (Santiago, June), so they count only with a word of travel; and beside another detail nothing does.
+    """
+    understood = turn.understood
+    wrong = {problem.detail for problem in read.problems}
+    if (read.found | wrong) - {Detail.NAME, _expected(session)} or read.found - {Detail.NAME}:
+        return False
+    if not understood.found or understood.draft == session.draft:
+        return False
+    return Slot.CABIN in understood.slots or _TRAVEL.search(turn.words) is not None
+
+
+def _expected(session: Session) -> Detail:
+    at = current(session)
+    assert at is not None
+    return session.travellers[at].missing(with_contact=at == 0)[0]
 
 
 def _read(session: Session, at: int, words: str, today: date) -> DetailsUnderstanding:

@@ -11,8 +11,11 @@ from bot.conversation.phrases import trip as phrases
 from bot.conversation.session import Session, Sort, Stage
 from bot.conversation.turn import Turn, say
 from bot.conversation.understanding import Ambiguity, Intent, Slot, TripDraft
+from bot.flights.model import Place
 
 PLACES_SHOWN = 6
+LONGEST_SAID = 40  # bytes of the traveller's words that a button sends back
+SAID = {Slot.ORIGIN: "from", Slot.DESTINATION: "to", Slot.DEPART: "leave", Slot.RETURN: "back"}
 
 OPTIONS: dict[Slot, tuple[tuple[Option, ...], ...]] = {
     Slot.RETURN: ((Option("One way", "say:one way"),),),
@@ -74,8 +77,10 @@ def take_over(session: Session, turn: Turn, context: Context) -> Step:
     """Fill in what was understood; ask about what is unclear, wrong or missing, one thing at a time."""
     understood = turn.understood
     was_complete = not session.draft.missing
-    filled = replace(session, draft=understood.draft, asking=None, search_id=None, offer=None)
-    wrong = lines(*(phrases.problem(each) for each in understood.problems))
+    filled = replace(session, draft=understood.draft, asking=None)
+    if understood.found:
+        filled = replace(filled, search_id=None, offer=None)
+    wrong = problems(turn)
     if understood.ambiguities:
         return _ask_about(filled, understood.ambiguities[0], wrong)
     if understood.problems:
@@ -85,21 +90,41 @@ def take_over(session: Session, turn: Turn, context: Context) -> Step:
     return prompt(filled, context, lead)
 
 
+def problems(turn: Turn) -> Text:
+    """What is wrong with what was said."""
+    return lines(*(phrases.problem(each) for each in turn.understood.problems))
+
+
+def is_change(turn: Turn) -> bool:
+    """The trip becomes another one, or may do: something was found, or is to be asked about."""
+    return bool(turn.understood.found or turn.understood.ambiguities)
+
+
 def _ask_about(session: Session, unclear: Ambiguity, wrong: Text) -> Step:
     asking = replace(session.at(Stage.TRIP), asking=unclear.slot)
-    # A code alone can be one airport of several ("IST"): a city with several is said by its name.
-    places = unclear.places[:PLACES_SHOWN]
-    options = [Option(p.label, f"say:{p.name if len(p.airports) > 1 else p.code}") for p in places]
-    if unclear.slots and unclear.dates:
-        words = {Slot.DEPART: "leave", Slot.RETURN: "back"}
-        options = [
-            Option(phrases.SLOT_NAMES[slot], f"say:{words[slot]} {unclear.dates[0].isoformat()}")
-            for slot in unclear.slots
-        ]
-    elif unclear.dates:
-        options = [Option(forms.day(day), f"say:{day.isoformat()}") for day in unclear.dates]
-    rows = tuple((option,) for option in options) or OPTIONS.get(unclear.slot, ())
+    rows = tuple((option,) for option in _candidates(unclear)) or OPTIONS.get(unclear.slot, ())
     return Step(asking, (say(paragraphs(wrong, phrases.ambiguity(unclear)), *rows),))
+
+
+def _candidates(unclear: Ambiguity) -> list[Option]:
+    if unclear.slots:
+        name, meant = unclear.words, unclear.words
+        if len(unclear.places) == 1:
+            name, meant = unclear.places[0].name, _said(unclear.places[0])
+        elif unclear.dates:
+            meant = unclear.dates[0].isoformat()
+        if len(meant.encode()) > LONGEST_SAID:
+            return []
+        labels = {slot: phrases.SLOT_NAMES[slot] + (f" {name}" if unclear.places else "") for slot in unclear.slots}
+        return [Option(label, f"say:{SAID[slot]} {meant}") for slot, label in labels.items()]
+    if unclear.places:
+        return [Option(place.label, f"say:{_said(place)}") for place in unclear.places[:PLACES_SHOWN]]
+    return [Option(forms.day(day), f"say:{day.isoformat()}") for day in unclear.dates]
+
+
+def _said(place: Place) -> str:
+    """A code alone can be one airport of several ("IST"): a city with several is said by its name."""
+    return place.name if len(place.airports) > 1 else place.code
 
 
 def _small_talk(session: Session, turn: Turn, context: Context) -> Step:
@@ -112,10 +137,10 @@ def _small_talk(session: Session, turn: Turn, context: Context) -> Step:
     return prompt(session, context, common.NOT_UNDERSTOOD)
 
 
-def ask_what_to_change(session: Session) -> Step:
+def ask_what_to_change(session: Session, lead: str | Text = ()) -> Step:
     buttons = [Option(name, f"slot:{slot}") for slot, name in phrases.SLOT_NAMES.items()]
     rows = (tuple(buttons[:3]), tuple(buttons[3:]))
-    return Step(session.at(Stage.CONFIRM), (say(phrases.WHAT_TO_CHANGE, *rows),))
+    return Step(session.at(Stage.CONFIRM), (say(paragraphs(lead, phrases.WHAT_TO_CHANGE), *rows),))
 
 
 def search(session: Session, context: Context, lead: str = offers.SEARCHING) -> Step:
