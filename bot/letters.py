@@ -29,8 +29,9 @@ async def act(url: str, action: str, letter: str | None) -> str:
             raise BadLetterId(letter)
         if action == "show":
             return _details(await desk.one(Origin(origin), letter_id))
-        await desk.replay(Origin(origin), letter_id)
-        return f"{letter} will be tried again."
+        if await desk.replay(Origin(origin), letter_id):
+            return f"{letter} will be tried again."
+        return f"{letter} was dropped: a newer message in its place tells how things are now."
 
 
 class _Desk:
@@ -58,13 +59,16 @@ class _Desk:
             case Origin.JOBS:
                 return await self._jobs.dead_letter(letter_id)
 
-    async def replay(self, origin: Origin, letter_id: str) -> None:
+    async def replay(self, origin: Origin, letter_id: str) -> bool:
+        """False when it has been overtaken and is dropped."""
         if origin is Origin.JOBS:
             await self._jobs.replay(letter_id)
-            return
+            return True
         async with self._database.transaction() as tx:
-            box = self._inbox if origin is Origin.INBOX else self._outbox
-            await box.replay(tx, letter_id)
+            if origin is Origin.OUTBOX:
+                return await self._outbox.replay(tx, letter_id)
+            await self._inbox.replay(tx, letter_id)
+            return True
 
 
 def _table(letters: list[DeadLetter]) -> str:

@@ -103,6 +103,7 @@ class Outbox:
     ) -> SentMessage | None:
         """Keep what a provider tells of a message (the furthest status stays; callbacks overtake each other).
 
+        FAILED makes its letter a dead one: it is listed with the others and can be replayed.
         None: no message of that id is known. It may be in a moment, and the status is kept for it.
         """
         await self._store.note_status(tx, provider_id, status, detail[:500], now=self._clock.now())
@@ -123,14 +124,24 @@ class Outbox:
         async with database.snapshot() as connection:
             return await self._store.dead_letter(connection, letter_id)
 
-    async def replay(self, tx: Transaction, letter_id: str) -> None:
-        """Send a dead letter again, with all its attempts. Raises NoDeadLetter."""
-        channel, lane = await self._store.replay(tx, letter_id, now=self._clock.now())
-        tx.after_commit(lambda: self.wake_ups.wake(channel, lane))
+    async def replay(self, tx: Transaction, letter_id: str) -> bool:
+        """Send a dead letter again, with all its attempts. Raises NoDeadLetter.
+
+        False: a newer letter in its slot says how things are now, so the dead one was dropped.
+        """
+        revived = await self._store.replay(tx, letter_id, now=self._clock.now())
+        if revived is None:
+            return False
+        tx.after_commit(lambda: self.wake_ups.wake(*revived))
+        return True
 
     async def delete_sent(self, tx: Transaction, *, older_than: timedelta, limit: int = 1000) -> int:
         """Forget letters sent that long ago, at most ``limit`` in one go; how many went. Their slots start anew."""
         return await self._store.delete_sent(tx, before=self._clock.now() - older_than, limit=limit)
+
+    async def delete_dead(self, tx: Transaction, *, older_than: timedelta, limit: int = 1000) -> int:
+        """Forget letters given up on that long ago; how many went."""
+        return await self._store.delete_dead(tx, before=self._clock.now() - older_than, limit=limit)
 
 
 def channel_of(lane: str) -> str:

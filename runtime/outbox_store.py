@@ -73,9 +73,10 @@ class OutboxStore:
         self, tx: Transaction, *, channel: str, lane: str, slot: str | None, payload: dict[str, Any], now: datetime
     ) -> int:
         if slot is not None:
+            newest = sa.select(sa.func.max(outbox.c.id)).where(outbox.c.lane == lane, outbox.c.slot == slot)
             superseded = await tx.execute(
                 sa.update(outbox)
-                .where(outbox.c.lane == lane, outbox.c.slot == slot, outbox_waiting)
+                .where(outbox.c.id == newest.where(outbox_waiting).scalar_subquery(), outbox_waiting)
                 .values(payload=payload, revision=outbox.c.revision + 1, attempts=0)
                 .returning(outbox.c.id)
             )
@@ -178,6 +179,24 @@ class OutboxStore:
                 {"letter_id": letter.id, "provider_id": provider_id},
                 key=("letter_id", "provider_id"),
             )
+        await self._bury_failed(tx, message_ids, now=now)  # the provider may have told before we knew its ids
+
+    async def _bury_failed(self, tx: Transaction, provider_ids: Sequence[str], *, now: datetime) -> None:
+        """A letter was sent, and then one of its messages did not arrive: it is dead, to be seen and replayed."""
+        failed = (
+            sa.select(outbox_messages.c.letter_id, outbox_statuses.c.detail)
+            .join(outbox_statuses, outbox_statuses.c.provider_id == outbox_messages.c.provider_id)
+            .where(
+                outbox_messages.c.provider_id.in_(provider_ids),
+                outbox_statuses.c.status == DeliveryStatus.FAILED.value,
+            )
+        )
+        for row in (await tx.execute(failed)).all():
+            await tx.execute(
+                sa.update(outbox)
+                .where(outbox.c.id == row.letter_id, outbox.c.sent_at.is_not(None), outbox.c.dead_at.is_(None))
+                .values(dead_at=now, error=f"sent, but not delivered: {row.detail}"[:500])
+            )
 
     async def mark_failed(
         self, tx: Transaction, taken: ClaimedLetter, *, error: str, due_at: datetime, dead_at: datetime | None
@@ -220,16 +239,24 @@ class OutboxStore:
     async def note_status(
         self, tx: Transaction, provider_id: str, status: DeliveryStatus, detail: str, *, now: datetime
     ) -> None:
-        """Keep the furthest status: callbacks overtake each other."""
+        """Keep the furthest status: callbacks overtake each other. A failure makes the letter a dead one."""
+        is_news = await self._keep_status(tx, provider_id, status, detail, now=now)
+        if is_news and status is DeliveryStatus.FAILED:
+            await self._bury_failed(tx, [provider_id], now=now)
+
+    async def _keep_status(
+        self, tx: Transaction, provider_id: str, status: DeliveryStatus, detail: str, *, now: datetime
+    ) -> bool:
         row = {"status": status.value, "detail": detail, "noted_at": now}
         if await tx.insert_if_new(outbox_statuses, {"provider_id": provider_id, **row}, key=("provider_id",)):
-            return
+            return True
         earlier = [other.value for other in DeliveryStatus if _RANK[other] < _RANK[status]]
-        await tx.execute(
+        changed = await tx.execute(
             sa.update(outbox_statuses)
             .where(outbox_statuses.c.provider_id == provider_id, outbox_statuses.c.status.in_(earlier))
             .values(**row)
         )
+        return changed.rowcount == 1
 
     async def sent_message(self, connection: AsyncConnection, provider_id: str) -> SentMessage | None:
         rows = await connection.execute(
@@ -258,24 +285,39 @@ class OutboxStore:
             raise NoDeadLetter(Origin.OUTBOX, letter_id)
         return _dead_letter(row)
 
-    async def replay(self, tx: Transaction, letter_id: str, *, now: datetime) -> tuple[str, str]:
-        """Channel and lane of what will be sent again."""
-        revived = await tx.execute(
-            sa.update(outbox)
-            .where(*_is_dead(letter_id))
-            .values(dead_at=None, attempts=0, due_at=now)
-            .returning(outbox.c.channel, outbox.c.lane)
-        )
-        row = revived.one_or_none()
+    async def replay(self, tx: Transaction, letter_id: str, *, now: datetime) -> tuple[str, str] | None:
+        """Channel and lane of what will be sent again; None: a newer letter is in its slot, so it is dropped."""
+        row = (await tx.execute(sa.select(outbox).where(*_is_dead(letter_id)).with_for_update())).one_or_none()
         if row is None:
             raise NoDeadLetter(Origin.OUTBOX, letter_id)
+        if await self._is_superseded(tx, row):
+            await tx.execute(sa.delete(outbox).where(outbox.c.id == row.id))
+            return None
+        anew = {"message_ids": None} if row.sent_at is not None else {}  # what did not arrive cannot be edited
+        values = {"dead_at": None, "sent_at": None, "attempts": 0, "due_at": now, **anew}
+        await tx.execute(sa.update(outbox).where(outbox.c.id == row.id).values(**values))
         return row.channel, row.lane
 
+    async def _is_superseded(self, tx: Transaction, row: sa.Row[Any]) -> bool:
+        if row.slot is None:
+            return False
+        newer = sa.select(outbox.c.id).where(outbox.c.lane == row.lane, outbox.c.slot == row.slot, outbox.c.id > row.id)
+        return (await tx.execute(newer.limit(1))).first() is not None
+
     async def delete_sent(self, tx: Transaction, *, before: datetime, limit: int) -> int:
-        old = sa.select(outbox.c.id).where(outbox.c.sent_at < before).order_by(outbox.c.sent_at).limit(limit)
+        old = (
+            sa.select(outbox.c.id)
+            .where(outbox.c.sent_at < before, outbox.c.dead_at.is_(None))
+            .order_by(outbox.c.sent_at)
+            .limit(limit)
+        )
         result = await tx.execute(sa.delete(outbox).where(outbox.c.id.in_(old)))
         await tx.execute(sa.delete(outbox_statuses).where(outbox_statuses.c.noted_at < before))
         return result.rowcount
+
+    async def delete_dead(self, tx: Transaction, *, before: datetime, limit: int) -> int:
+        old = sa.select(outbox.c.id).where(outbox.c.dead_at < before).order_by(outbox.c.dead_at).limit(limit)
+        return (await tx.execute(sa.delete(outbox).where(outbox.c.id.in_(old)))).rowcount
 
 
 def _is_dead(letter_id: str) -> Sequence[sa.ColumnElement[bool]]:

@@ -446,6 +446,8 @@ class TestWindow:
         async with asyncio.timeout(10):
             while alerts(registry) != 1:  # noqa: ASYNC110 - it comes by a status callback
                 await asyncio.sleep(0.01)
+            while (await stored.letters())[0]["dead_at"] is None:  # noqa: ASYNC110 - nor has a row an event
+                await asyncio.sleep(0.01)
 
 
 def alerts(registry: CollectorRegistry) -> float | None:

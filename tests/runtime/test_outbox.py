@@ -310,6 +310,56 @@ async def test_a_provider_tells_later_what_became_of_a_message(
     assert (message.status, message.detail) == (DeliveryStatus.FAILED, "63016")
 
 
+@pytest.mark.parametrize("is_early", [True, False])
+async def test_what_was_sent_and_did_not_arrive_is_a_dead_letter_that_can_be_replayed(
+    database: Database, outbox: Outbox, provider: Provider, until: Until, is_early: bool
+) -> None:
+    async def fails() -> None:
+        async with database.transaction() as tx:
+            await outbox.note_status(tx, "m1", DeliveryStatus.FAILED, "error 63016")
+
+    async def is_settled() -> bool:
+        dead = await outbox.dead_letters(database)
+        return bool(dead) if is_early else await outbox.sent_message(database, "m1") is not None
+
+    if is_early:  # quicker than the answer to the sending
+        await fails()
+    async with sending(courier(database, outbox, provider.deliver)):
+        await post(database, outbox, "telegram:1", "your ticket", slot="ticket")
+        await until(is_settled)
+        await fails()
+        [dead] = await outbox.dead_letters(database)
+        assert (dead.payload, dead.error) == ({"text": "your ticket"}, "sent, but not delivered: error 63016")
+
+        async with database.transaction() as tx:
+            assert await outbox.replay(tx, dead.id)
+        await provider.has(2)
+        await fails()  # said again of the first message
+    assert provider.shown[1] == ("telegram:1", "your ticket", ())
+    assert await outbox.dead_letters(database) == []
+
+
+async def test_a_replayed_letter_never_takes_the_place_of_a_newer_one(
+    database: Database, outbox: Outbox, provider: Provider, until: Until
+) -> None:
+    async def is_dead() -> bool:
+        return len(await outbox.dead_letters(database)) == 1
+
+    provider.errors.append(Undeliverable("not today"))
+    async with sending(courier(database, outbox, provider.deliver)):
+        await post(database, outbox, "telegram:1", "1/3", slot="payment")
+        await until(is_dead)
+    [dead] = await outbox.dead_letters(database)
+    await post(database, outbox, "telegram:1", "2/3", slot="payment")
+    async with database.transaction() as tx:
+        assert not await outbox.replay(tx, dead.id)
+    await post(database, outbox, "telegram:1", "3/3", slot="payment")
+    async with sending(courier(database, outbox, provider.deliver)):
+        await provider.has(1)
+    assert provider.texts() == ["3/3"]
+    assert await outbox.dead_letters(database) == []
+
+
 async def test_sent_letters_are_forgotten_after_their_time(
     database: Database, outbox: Outbox, provider: Provider, until: Until
 ) -> None:
@@ -324,6 +374,7 @@ async def test_sent_letters_are_forgotten_after_their_time(
     async with database.transaction() as tx:
         assert await outbox.delete_sent(tx, older_than=timedelta(days=1)) == 0
         assert await outbox.delete_sent(tx, older_than=timedelta(0)) == 1
+        assert await outbox.delete_dead(tx, older_than=timedelta(0)) == 0
     assert await outbox.sent_message(database, "m1") is None
 
 

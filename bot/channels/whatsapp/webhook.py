@@ -152,7 +152,10 @@ class WhatsAppWebhook:
                 await self._clock.sleep(0.5)
 
     async def take_status(self, form: Mapping[str, str]) -> None:
-        """Note what became of one of our messages, and alert where an operator can help."""
+        """Note what became of one of our messages, and alert where an operator can help.
+
+        What failed is a dead letter from then on, to be replayed.
+        """
         sid, status, code = _sid(form), form.get("MessageStatus", ""), form.get("ErrorCode", "")
         known = _STATUSES.get(status)
         if known is None:  # queued, sending, and what is yet to be invented
