@@ -39,6 +39,10 @@ class Updates:
         self._wake()
         return update_id
 
+    def number_from(self, update_id: int) -> None:
+        """The next update has this id: after a week without any, Telegram goes on from a random one."""
+        self._ids = count(update_id)
+
     def put_again(self, update_id: int) -> None:
         """Delivers an earlier update once more, whatever the offset. KeyError for an id that never was."""
         self._again.append(self._log[update_id])

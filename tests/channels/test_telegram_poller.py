@@ -156,6 +156,21 @@ async def test_an_update_that_telegram_delivers_again_counts_once(
     assert [i.text for i in await stored.inbound()] == ["once", "twice"]
 
 
+async def test_updates_that_are_numbered_lower_after_a_quiet_week_are_read_and_confirmed(
+    telegram: TelegramServer, polling: MakePolling, stored: "Stored"
+) -> None:
+    ada = telegram.new_traveller()
+    await ada.say("before")
+    poller = polling()
+    assert [await poller.once(), await poller.once()] == [1, 0]
+    telegram.updates.number_from(17)
+    for words in ("after", "and on"):
+        await ada.say(words)
+        assert [await poller.once(), await poller.once()] == [1, 0]
+    assert [i.text for i in await stored.inbound()] == ["before", "after", "and on"]
+    assert telegram.updates.pending == 0
+
+
 async def test_a_malformed_update_holds_up_nothing(
     telegram: TelegramServer, polling: MakePolling, stored: "Stored"
 ) -> None:

@@ -1,6 +1,6 @@
 """Fetches updates from Telegram and writes them down before it lets Telegram forget them.
 
-Telegram keeps the offset: asking from ``n + 1`` on confirms everything up to ``n``. A batch is stored in one
+Asking from ``n + 1`` on confirms everything up to ``n``, and Telegram forgets it. A batch is stored in one
 transaction, and only the next question confirms it; what a crash makes Telegram say again is absorbed by the inbox.
 """
 
@@ -122,7 +122,9 @@ class TelegramPoller:
         self._metrics.last_poll.labels(Channel.TELEGRAM).set(now.timestamp())
         if updates:
             await self._store(updates, now, lease)
-            self._offset = max([_update_id(update) + 1 for update in updates] + [self._offset or 0])
+        # It only has to confirm this batch. Kept for longer it would confirm, unread, what Telegram numbers lower
+        # after a week without updates: https://core.telegram.org/bots/api#update
+        self._offset = max(_update_id(update) for update in updates) + 1 if updates else None
         return len(updates)
 
     async def _store(self, updates: Sequence[Any], now: datetime, lease: Lease) -> None:
