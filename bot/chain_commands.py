@@ -40,7 +40,7 @@ async def balance(settings: Settings, address: str, confirmations: int | None) -
     if confirmations is not None and confirmations < 0:
         raise WrongArgument(f"--confirmations must be 0 or more, not {confirmations}")
     async with _inspector(settings) as inspector:
-        found = await inspector.check_native_balance(address, confirmations)
+        found = await inspector.check_balance(address, confirmations)
     lines = [
         f"{found.address} holds {coin_of(settings).text(found.balance)} "
         f"after block {found.block.number:,} ({_count(found.confirmations, 'confirmation')})"

@@ -23,11 +23,11 @@ class BadTransactionHash(LayoverError):
 
 
 @dataclass(frozen=True, slots=True)
-class NativeBalance:
+class Holding:
     """What an address held after a block that has ``confirmations`` blocks on top."""
 
     address: str
-    balance: int  # wei
+    balance: int  # smallest units
     block: BlockRef
     confirmations: int
     explorer_url: str | None
@@ -47,16 +47,24 @@ class Inspector:
         self._nodes = nodes
         self._config = config
 
-    async def check_native_balance(self, address: str, min_confirmations: int | None = None) -> NativeBalance:
-        """The balance at the newest block that is ``min_confirmations`` deep (by default as configured).
+    async def check_balance(self, address: str, min_confirmations: int | None = None) -> Holding:
+        """What the address holds of what is paid with: the native coin, or the token that is configured.
 
-        Where the chain is shorter than that: at its first block. Raises BadAddress, ChainUnavailable.
+        At the newest block that is ``min_confirmations`` deep (by default as configured); where the chain is shorter
+        than that, at its first block. Raises BadAddress, ChainUnavailable.
         """
+        return await self._look(address, min_confirmations, native=False)
+
+    async def check_native_balance(self, address: str, min_confirmations: int | None = None) -> Holding:
+        """The same of the native coin, whatever is paid with."""
+        return await self._look(address, min_confirmations, native=True)
+
+    async def _look(self, address: str, min_confirmations: int | None, *, native: bool) -> Holding:
         checksummed = checksum_address(address)
         depth = self._config.confirmations if min_confirmations is None else min_confirmations
         if depth < 0:
             raise ValueError("confirmations cannot be negative")
-        return await self._nodes.use(lambda node: self._balance(node, checksummed, depth))
+        return await self._nodes.use(lambda node: self._balance(node, checksummed, depth, native))
 
     async def get_transaction_status(self, tx_hash: str) -> TransactionStatus:
         """Unknown, pending, mined, confirmed or reverted. Raises BadTransactionHash, ChainUnavailable."""
@@ -65,15 +73,15 @@ class Inspector:
             raise BadTransactionHash(tx_hash)
         return await self._nodes.use(lambda node: self._status(node, text))
 
-    async def _balance(self, node: Node, address: str, depth: int) -> NativeBalance:
+    async def _balance(self, node: Node, address: str, depth: int, native: bool) -> Holding:
         head = await node.call("eth_getBlockByNumber", ["latest", False], Header)
         number = max(0, head.height - depth)
         [header] = await headers_at(node, [number])
         if header is None:
             raise BlockGone(f"the node does not give block {number}")
         block = BlockRef(number, header.hash)
-        [(balance, _)] = await accounts_at(node, [address], block)
-        return NativeBalance(address, balance, block, head.height - number, self._config.explorer_address(address))
+        [(balance, _)] = await accounts_at(node, [address], block, native=native)
+        return Holding(address, balance, block, head.height - number, self._config.explorer_address(address))
 
     async def _status(self, node: Node, tx_hash: str) -> TransactionStatus:
         transaction, receipt, head = await node.batch(

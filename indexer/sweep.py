@@ -104,9 +104,9 @@ async def balances(node: Node, block: BlockRef, addresses: Sequence[str]) -> dic
     return {address: quantity(answer) for address, answer in zip(addresses, answers, strict=True)}
 
 
-def balance_call(node: Node, address: str, place: Any) -> Call:
-    """One balance, of the native coin or of the token that this node is asked about. The answer is a hex quantity."""
-    if node.token is None:
+def balance_call(node: Node, address: str, place: Any, *, native: bool = False) -> Call:
+    """One balance, of the token that this node is asked about, or of the native coin. The answer is a hex quantity."""
+    if node.token is None or native:
         return Call("eth_getBalance", [address, place], str)
     data = f"0x70a08231{address[2:].lower():0>64}"
     return Call("eth_call", [{"to": node.token, "data": data}, place], str)

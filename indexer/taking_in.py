@@ -51,13 +51,21 @@ async def read_baseline(node: Node, address: str) -> Baseline:
     return Baseline(address, block, balance, nonce)
 
 
-async def accounts_at(node: Node, addresses: Sequence[str], block: BlockRef) -> list[tuple[int, int]]:
-    """(balance in units, nonce) of each address after that block. Raises BlockGone, NodeFailed, CallRefused."""
+async def accounts_at(
+    node: Node, addresses: Sequence[str], block: BlockRef, *, native: bool = False
+) -> list[tuple[int, int]]:
+    """(balance in units, nonce) of each address after that block. Raises BlockGone, NodeFailed, CallRefused.
+
+    ``native``: of the native coin, also where a token is counted.
+    """
     place = place_of(node, block)
     questions = [
         call
         for address in addresses
-        for call in (balance_call(node, address, place), Call("eth_getTransactionCount", [address, place], str))
+        for call in (
+            balance_call(node, address, place, native=native),
+            Call("eth_getTransactionCount", [address, place], str),
+        )
     ]
     answers = [quantity(answer) for answer in await node.batch(questions)]
     if not node.abilities.by_hash:

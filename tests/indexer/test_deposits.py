@@ -1,6 +1,7 @@
 """Every native credit to a watched address is found exactly once, whatever made it; and none that was reverted."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import replace
 
 import pytest
@@ -107,6 +108,32 @@ async def test_on_a_node_without_trace_block(
     assert all(deposit.confirmed for deposit in deposits)
 
 
+@pytest.mark.parametrize(("pay", "amounts"), PAYERS)
+async def test_on_a_public_node(
+    node: Anvil, sqlite: Database, make_chain: MakeChain, address: str, pay: Payer, amounts: list[int]
+) -> None:
+    """No traces, no receipts by the block, no overrides, ten calls a batch, a cap on gas and on what is sent."""
+    async with LesserNode.before(node.http_url) as lesser:
+        lesser.refused = WITHOUT_ANY | {"eth_getBlockReceipts"}
+        lesser.refuses_overrides = True
+        lesser.largest_batch, lesser.gas_cap, lesser.largest_body = 10, 5_000_000, 100_000
+        chain = make_chain(node, sqlite, rpc_urls=(lesser.http_url,))
+        indexer = chain.indexer()
+        async with running(indexer):
+            await chain.level(indexer)
+            await chain.open(address)
+            receipt = await contracts.receipt(node, await pay(node, address))
+            await node.mine(4)
+            await chain.level(indexer)
+            await chain.checked(indexer)
+        [report] = indexer.health().nodes
+        assert report["abilities"]["sweep"] == "creation"  # type: ignore[index]
+        assert report["abilities"]["gas"] < 5_000_000  # type: ignore[index]
+    deposits = await chain.deposits(address)
+    assert sum(deposit.amount for deposit in deposits) == sum(amounts) == await node.balance(address)
+    assert all(deposit.block.number == int(receipt["blockNumber"], 16) and deposit.confirmed for deposit in deposits)
+
+
 @pytest.mark.parametrize(("pay", "amounts"), [PAYERS[0], PAYERS[2], PAYERS[4], PAYERS[7], PAYERS[8], PAYERS[9]])
 async def test_on_a_node_that_can_do_nothing_special(
     node: Anvil, sqlite: Database, make_chain: MakeChain, address: str, pay: Payer, amounts: list[int]
@@ -157,11 +184,17 @@ async def test_direct_and_by_contract_in_one_block(
     assert sorted(deposit.amount for deposit in await chain.confirmed(address, len(expected))) == expected
 
 
-async def test_a_block_reward_is_a_deposit(node: Anvil, sqlite: Database, make_chain: MakeChain, address: str) -> None:
+@pytest.mark.parametrize("way", ["override", "creation", "batches"])
+async def test_a_block_reward_is_a_deposit(
+    node: Anvil, sqlite: Database, make_chain: MakeChain, address: str, way: str
+) -> None:
     """Whatever no transaction and no trace tells: fees to the block's producer, a credit in the state."""
-    chain = make_chain(node, sqlite)
-    indexer = chain.indexer()
-    async with running(indexer):
+    async with AsyncExitStack() as stack:
+        lesser = await stack.enter_async_context(LesserNode.before(node.http_url))
+        lesser.refuses_overrides, lesser.refuses_creation = way != "override", way == "batches"
+        chain = make_chain(node, sqlite, rpc_urls=(lesser.http_url,))
+        indexer = chain.indexer()
+        await stack.enter_async_context(running(indexer))
         await chain.level(indexer)
         await chain.open(address)
         await node.rpc("anvil_setCoinbase", address)

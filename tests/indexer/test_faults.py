@@ -128,6 +128,7 @@ async def test_websocket_dropped_again_and_again(
             await chain.open(address)
             for place in range(drops):
                 await node.send(address, 100 + place)
+                await node.mine(9)
                 wire.cut()
                 await asyncio.sleep(0.05)  # long enough to be opened again now and then
             found = await chain.confirmed(address, drops)
