@@ -1,5 +1,7 @@
-"""``python -m bot`` is ``layover``."""
+"""``python -m bot`` is ``layover``; alone it is ``layover run``."""
+
+import sys
 
 from bot.cli import main
 
-main()
+main(sys.argv[1:] or ["run"])

@@ -74,14 +74,14 @@ def run(options: argparse.Namespace) -> int:
 
 
 def check(options: argparse.Namespace) -> int:
-    from bot.settings import BadConfiguration, read_settings, unsafe
+    from bot.settings import BadConfiguration, given_variables, read_settings, unsafe
 
     try:
         settings = read_settings()
     except BadConfiguration as error:
         print("\n".join(f"wrong: {fault}" for fault in error.faults))  # noqa: T201
         return EXIT_BAD_INPUT
-    for warning in unsafe(settings, os.environ):
+    for warning in unsafe(settings, given_variables()):
         print(f"unsafe: {warning}")  # noqa: T201
     print("The configuration is complete.")  # noqa: T201
     return 0

@@ -1,5 +1,6 @@
 """Configuration: environment variables and .env, read once at start, each checked with a message that names it."""
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -8,6 +9,7 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -89,6 +91,34 @@ class Settings(BaseSettings):
     @classmethod
     def split_urls(cls, value: object) -> object:
         return tuple(filter(None, re.split(r"[,\s]+", value))) if isinstance(value, str) else value
+
+    @field_validator("circle_layer_rpc_urls")
+    @classmethod
+    def are_http(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(filter(None, map(cls.is_http, value)))
+
+    @field_validator("telegram_bot_token")
+    @classmethod
+    def is_bot_token(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(r"[0-9]+:[A-Za-z0-9_-]+", value.get_secret_value()):
+            raise ValueError("is no bot's token: it looks like 123456789:AAb… and comes from @BotFather")
+        return value
+
+    @field_validator("twilio_whatsapp_number")
+    @classmethod
+    def is_number(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"(whatsapp:)?\+[1-9][0-9]{5,14}", value):
+            raise ValueError("must be a number with its country code, such as +14155238886")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def is_redis(cls, value: str | None) -> str | None:
+        if value is None or value.startswith("unix://"):
+            return value
+        if urlsplit(value).scheme not in ("redis", "rediss") or not urlsplit(value).netloc:
+            raise ValueError("must be a URL that starts with redis://, rediss:// or unix://")
+        return value
 
     @field_validator("admin_secret_key")
     @classmethod
@@ -248,8 +278,14 @@ def _fault(location: tuple[int | str, ...], message: str, kind: str) -> str:
     return f"{name}: {words}" if name else words
 
 
-def unsafe(settings: Settings, environment: Mapping[str, str]) -> list[str]:
-    """What works but should not be left so outside a sandbox; one line each."""
+def given_variables(env_file: Path | None = Path(".env")) -> Mapping[str, str | None]:
+    """Everything that is set, known or not, by its name in capitals. The environment goes before .env."""
+    given = {**(dotenv_values(env_file) if env_file is not None else {}), **os.environ}
+    return {name.upper(): value for name, value in given.items()}
+
+
+def unsafe(settings: Settings, given: Mapping[str, str | None]) -> list[str]:
+    """What works but should not be left so outside a sandbox; one line each. ``given``: see ``given_variables``."""
     found = []
     is_local = urlsplit(settings.base_url).hostname in ("localhost", "127.0.0.1", "::1")
     if settings.circle_layer_merchant_mnemonic is not None:
@@ -266,5 +302,5 @@ def unsafe(settings: Settings, environment: Mapping[str, str]) -> list[str]:
     if settings.rpc_urls and settings.circle_layer_ws_url is None:
         seconds = settings.circle_layer_poll_interval
         found.append(f"CIRCLE_LAYER_WS_URL is not set: the chain is polled every {seconds:g} s instead.")
-    found.extend(f"{name} is set, but this release does not use it yet." for name in RESERVED if environment.get(name))
+    found.extend(f"{name} is set, but this release does not use it yet." for name in RESERVED if given.get(name))
     return found

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from indexer.config import ChainConfig
+
 ROOT = Path(__file__).parents[2]
 GOOD = {
     "ADMIN_SECRET_KEY": "a-long-random-text-for-this-test",
@@ -44,6 +46,11 @@ async def layover(folder: Path, *arguments: str, **variables: str) -> tuple[int,
             "CIRCLE_LAYER_MERCHANT_XPUB",
         ),
         ({"CIRCLE_LAYER_WS_URL": "http://node"}, "CIRCLE_LAYER_WS_URL: must be a URL that starts with ws"),
+        ({"TELEGRAM_BOT_TOKEN": "nonsense"}, "TELEGRAM_BOT_TOKEN: is no bot's token"),
+        ({"TWILIO_WHATSAPP_NUMBER": "hello"}, "TWILIO_WHATSAPP_NUMBER: must be a number with its country code"),
+        ({"REDIS_URL": "localhost:6379"}, "REDIS_URL: must be a URL that starts with redis://"),
+        ({"CIRCLE_LAYER_RPC_URLS": "foo,bar"}, "CIRCLE_LAYER_RPC_URLS: must be a URL that starts with http"),
+        ({"CIRCLE_LAYER_MIN_CONFIRMATIONS": "101"}, "CIRCLE_LAYER_MIN_CONFIRMATIONS: "),
         ({"CIRCLE_LAYER_MIN_CONFIRMATIONS": "0"}, "CIRCLE_LAYER_MIN_CONFIRMATIONS: "),
     ],
 )
@@ -87,6 +94,25 @@ async def test_a_file_named_env_is_read_and_the_environment_goes_before_it(tmp_p
     assert (status, "PORT: " in output) == (2, True)
     status, output = await layover(tmp_path, "check", PORT="8080")
     assert status == 0, output
+
+
+async def test_a_reserved_variable_in_the_file_is_reported_too(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("stripe_secret_key=made-up\n")
+    status, output = await layover(tmp_path, "check", **GOOD)
+    assert status == 0
+    assert "STRIPE_SECRET_KEY is set, but this release does not use it yet" in output
+    assert "made-up" not in output
+
+
+async def test_without_a_command_the_module_is_the_daemon(tmp_path: Path) -> None:
+    status, output = await layover(tmp_path, **{**GOOD, "PORT": "x"})
+    assert status == 2
+    assert "PORT: " in output
+
+
+def test_the_indexer_can_follow_every_depth_that_the_settings_allow() -> None:
+    for depth in (1, 100):
+        ChainConfig(("http://127.0.0.1:1",), confirmations=depth)
 
 
 async def test_xpub_is_derived_offline_from_the_mnemonic(tmp_path: Path) -> None:
