@@ -83,6 +83,19 @@ async def insert_open(database: Database, addresses: Sequence[str], since: Block
 
 
 @asynccontextmanager
+async def new_database(file: Path) -> AsyncIterator[Database]:
+    """With the indexer's tables; gone afterwards."""
+    try:
+        async with Database.open(f"sqlite:///{file}") as database:
+            async with database.engine.begin() as connection:
+                await connection.run_sync(metadata.create_all)
+            yield database
+    finally:
+        for left in file.parent.glob(f"{file.name}*"):
+            left.unlink()
+
+
+@asynccontextmanager
 async def copy_of(file: Path, name: str) -> AsyncIterator[Database]:
     """A fresh copy of a database that is closed; gone afterwards."""
     copy = file.with_name(name)

@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 
 from indexer.addresses import AddressBook, account_xpub
+from indexer.model import BlockRef
 from sandbox.anvil import DEV_MNEMONIC, Anvil
 
 GAS_PRICE = 21 * 10**9
@@ -79,6 +80,10 @@ class BusyChain:
     async def mine(self) -> None:
         """One block of all that is in the pool."""
         await self.anvil.rpc("evm_mine")
+
+    async def newest(self) -> BlockRef:
+        latest = await self.anvil.rpc("eth_getBlockByNumber", "latest", False)
+        return BlockRef(int(latest["number"], 16), latest["hash"])
 
     async def build(self, blocks: int, transfers: int, hits: int, watched: Sequence[str]) -> None:
         """That many blocks, each with ``hits`` transfers to watched addresses, taken in turn."""

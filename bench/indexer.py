@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import backfill, derivation, memory, replay
+from bench import backfill, derivation, live, memory, replay
 from bench.bank import database_watching, own_node
 from bench.busy_chain import BusyChain, deposit_addresses
+from bench.live import Work
+from bench.plain_node import without_traces
 from bench.report import Figure
-from indexer.model import BlockRef
 
 TRANSFERS = 20  # in a block
 HITS = 3  # of them to watched addresses
@@ -44,7 +45,7 @@ QUICK = Scale(blocks=30, watched=20, runs=1, sample=5, open_counts=(20,), per_co
 
 async def run(scale: Scale, folder: Path, only: Sequence[str] | None) -> list[Figure]:
     figures: list[Figure] = []
-    parts = {"backfill": _backfill, "derivation": _derivation, "memory": _memory}
+    parts = {"backfill": _backfill, "live": _live, "derivation": _derivation, "memory": _memory}
     for name, part in parts.items():
         if only is None or name in only:
             say(f"{name} …")
@@ -57,8 +58,7 @@ async def _backfill(scale: Scale, folder: Path) -> list[Figure]:
     watched = deposit_addresses(scale.watched)
     async with BusyChain.start() as chain:
         url = chain.anvil.http_url
-        genesis = await chain.anvil.rpc("eth_getBlockByNumber", "0x0", False)
-        await database_watching(template, own_node(url, None), watched, BlockRef(0, genesis["hash"]))
+        await database_watching(template, own_node(url, None), watched, await chain.newest())
         say(f"  building {scale.blocks:,} blocks …")
         await chain.build(scale.blocks, TRANSFERS, HITS, watched)
         say("  reading them from the node …")
@@ -71,6 +71,18 @@ async def _backfill(scale: Scale, folder: Path) -> list[Figure]:
     say("  reading them from the recording …")
     async with replay.playing(recording, folder) as url:
         return figures + await backfill.from_recording(template, url, blocks, chain.paid, runs=scale.runs)
+
+
+async def _live(scale: Scale, folder: Path) -> list[Figure]:
+    figures: list[Figure] = []
+    watched = deposit_addresses(scale.open_counts[-1])
+    async with BusyChain.start() as chain, without_traces(chain.anvil.http_url, folder) as plain:
+        for count in scale.open_counts:
+            say(f"  {count:,} open …")
+            work = Work(watched[:count], scale.per_count, TRANSFERS, HITS)
+            figures += await live.each_block(chain, work, folder, scale.sample)
+            figures += await live.full_blocks(chain, plain, work, folder)
+    return figures
 
 
 async def _derivation(scale: Scale, _folder: Path) -> list[Figure]:

@@ -17,11 +17,11 @@ from typing import Any
 import aiohttp
 import msgspec
 
+from bench.processes import spoken
 from sandbox.child_process import ChildProcess
 
 _AT_ONCE = 100
 _CONFIRMING = 16  # blocks below the head whose headers may be asked for again
-_READY_WITHIN = 10.0
 
 
 class _Question(msgspec.Struct):
@@ -84,10 +84,7 @@ async def playing(recording: Recording, folder: Path) -> AsyncIterator[str]:
     with said.open("wb") as output:
         process = await ChildProcess.spawn(sys.executable, "-m", "bench.replay", str(file), output=output)
     try:
-        async with asyncio.timeout(_READY_WITHIN):
-            while not said.read_text().endswith("\n"):  # noqa: ASYNC110 - its only word is in that file
-                await asyncio.sleep(0.01)
-        yield said.read_text().strip()
+        yield await spoken(said)
     finally:
         await process.stop(patience=1)
 
