@@ -1,7 +1,9 @@
 """Dead letters of the inbox, the outbox and the jobs as one list, for the operator."""
 
+import asyncio
 import json
 
+from bot.schema import check_current
 from runtime.clock import SystemClock
 from runtime.database import Database
 from runtime.dead_letters import DeadLetter, Origin
@@ -19,7 +21,8 @@ class BadLetterId(LayoverError):
 
 
 async def act(url: str, action: str, letter: str | None) -> str:
-    """Carry out ``list``, ``show`` or ``replay``; what to print."""
+    """Carry out ``list``, ``show`` or ``replay``; what to print. Raises SchemaBehind where the tables are missing."""
+    await asyncio.to_thread(check_current, url)
     async with Database.open(url) as database:
         desk = _Desk(database)
         if action == "list":

@@ -126,6 +126,9 @@ async def test_xpub_is_derived_offline_from_the_mnemonic(tmp_path: Path) -> None
 
 async def test_dead_letters_can_be_listed_and_a_wrong_id_is_answered_in_one_line(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'layover.db'}"
+    status, output = await layover(tmp_path, "letters", "list", **GOOD, DATABASE_URL=url)
+    assert (status, output.count("\n")) == (2, 1)
+    assert "run 'layover migrate'" in output
     status, output = await layover(tmp_path, "migrate", **GOOD, DATABASE_URL=url)
     assert status == 0, output
     assert await layover(tmp_path, "letters", "list", **GOOD, DATABASE_URL=url) == (0, "No dead letters.\n")
