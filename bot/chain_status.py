@@ -56,7 +56,9 @@ async def status(settings: Settings) -> tuple[str, bool]:
     rows += _position(stored, head, clock.now())
     rows += _of_daemon(chain or {})
     rows.append(("Addresses", _addresses(stored, chain or {})))
-    rows += [("Node", _node(node)) for node in nodes]
+    for node in nodes:
+        rows.append(("Node", _node(node)))
+        rows += [("", str(sentence)) for sentence in node.get("limits", ())]
     rows += [("Rescan", _rescan(stored.rescan, coin_of(settings)))] if stored.rescan is not None else []
     is_well = chain is not None and chain["state"] == "running"
     return "\n".join(f"{name:<11}{words}" for name, words in rows), is_well
