@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import structlog
+
 from bot import booking_store
 from bot.booking import Booking, BookingState
 from bot.channels.codec import dump_outbound
@@ -21,13 +23,15 @@ from bot.conversation.effects import (
     StartSearch,
     Step,
 )
+from bot.conversation.events import Event, Ticketed
 from bot.conversation.facts import ReadFact, read_fact
 from bot.conversation.flow import advance
 from bot.conversation.phrases import common
 from bot.conversation.phrases.trips import trip_rows
 from bot.conversation.session import Session, Stage
-from bot.conversation.turn import say, token
+from bot.conversation.turn import ahead, say, token
 from bot.documents import Document, Documents
+from bot.flights.codec import UnreadableDocument
 from bot.flights.model import Contact, Offer, Traveller
 from bot.flights.places import Gazetteer
 from bot.tickets.qr import payment_qr
@@ -37,6 +41,8 @@ from runtime.clock import Clock, Ids
 from runtime.database import Transaction
 from runtime.inbox import Fact
 from runtime.outbox import Outbox
+
+log = structlog.get_logger()
 
 NEEDS_OFFERS = frozenset({Stage.TRIP, Stage.SEARCHING, Stage.OFFERS, Stage.TRAVELLERS, Stage.METHOD})
 
@@ -78,20 +84,44 @@ class Agent:
         """Answer one fact of a chat's lane."""
         chat = ChatId.parse(fact.lane)
         read = await read_fact(tx.connection, fact)
-        session = await store.load_session(tx.connection, fact.lane) or Session()
+        session, lost = await self._session(tx, fact.lane)
         if read.name and read.name != session.name:
             session = replace(session, name=read.name)
-        step = advance(session, read.event, await self._context(tx, session))
+        step = advance(session, read.event, await self._context(tx, session, read.event))
+        if lost:
+            step = ahead(step, say(common.LOST_THREAD))
         await self._carry_out(_Chat(tx, chat, step.session.generation), step, read)
 
-    async def _context(self, tx: Transaction, session: Session) -> Context:
+    async def _session(self, tx: Transaction, lane: str) -> tuple[Session, bool]:
+        """The chat's session; a fresh one, and True, where what is stored cannot be read: one bad row silences
+        nobody for good."""
+        try:
+            return await store.load_session(tx.connection, lane) or Session(), False
+        except UnreadableDocument as error:
+            log.error("session_unreadable", chat=lane, why=str(error))
+            # Higher than any that was counted: the buttons of before stay old ones.
+            return Session(generation=int(self._clock.now().timestamp())), True
+
+    async def _context(self, tx: Transaction, session: Session, event: Event) -> Context:
         offers: tuple[Offer, ...] = ()
         if session.search_id is not None and session.stage in NEEDS_OFFERS:
-            offers = await store.offers_of(tx.connection, session.search_id)
+            offers = await self._offers(tx, session.search_id)
+        is_sample = False
+        if isinstance(event, Ticketed):
+            booking = await booking_store.get(tx.connection, event.booking_id)
+            is_sample = booking is not None and booking.offer.is_sample
         payment = None
         if session.payment_id is not None:
             payment = await payment_store.get(tx.connection, session.payment_id)
-        return Context(self._clock.now(), self._gazetteer, self._ids, self._paying, offers, payment)
+        return Context(self._clock.now(), self._gazetteer, self._ids, self._paying, offers, payment, is_sample)
+
+    async def _offers(self, tx: Transaction, search_id: str) -> tuple[Offer, ...]:
+        """None where they cannot be read: then they are searched again."""
+        try:
+            return await store.offers_of(tx.connection, search_id)
+        except UnreadableDocument as error:
+            log.error("offers_unreadable", search_id=search_id, why=str(error))
+            return ()
 
     async def _carry_out(self, chat: _Chat, step: Step, read: ReadFact) -> None:
         if read.callback_id is not None:
@@ -168,7 +198,8 @@ class Agent:
             return
         named = next((booking for booking in bookings if booking.reference == reference), None)
         if named is None:
-            await self._post(chat, _outbound(chat, say(common.trips(trip_rows(bookings)))))
+            ticketed = next((each.reference for each in bookings if each.state is BookingState.TICKETED), None)
+            await self._post(chat, _outbound(chat, say(common.trips(trip_rows(bookings), ticketed))))
             return
         await self._post(chat, _outbound(chat, say(common.trips(trip_rows([named])))))
         for document_id, filename in await self._documents.tickets_of(chat.tx.connection, named.id):

@@ -29,6 +29,7 @@ class Context:
     paying: PayingFacts
     offers: tuple[Offer, ...] = ()  # of the session's search, cheapest first
     payment: Payment | None = None  # the session's
+    is_sample: bool = False  # the booking that the event tells of is a sample
 
     @property
     def today(self) -> date:

@@ -26,6 +26,7 @@ from bot.conversation.events import (
 )
 from bot.conversation.phrases import common
 from bot.conversation.phrases import offers as offer_phrases
+from bot.conversation.phrases import paying as paying_phrases
 from bot.conversation.session import Session, Stage
 from bot.conversation.stages import method, offers, paying, travellers, trip
 from bot.conversation.turn import Turn, read_turn, say, with_choices
@@ -76,7 +77,7 @@ def _react(session: Session, event: Event, context: Context) -> Step:
         case PaymentChanged():
             return paying.changed(session, event, context)
         case Ticketed():
-            return _ticketed(session, event)
+            return _ticketed(session, event, context)
         case TicketingDelayed():
             return Step(session, (say(common.ticketing_delayed(event.reference)),))
         case TicketingFailed():
@@ -97,7 +98,16 @@ def _answer(session: Session, event: Said | Pressed, context: Context) -> Step:
         return _answer_leaving(session, turn, context)
     if command := _as_command(session, turn):
         return _command(session, command, context)
+    if session.stage is Stage.ISSUING and (step := _next_trip(session, event, context)):
+        return step
     return ROOMS[session.stage].answer(session, turn, context)
+
+
+def _next_trip(session: Session, event: Said | Pressed, context: Context) -> Step | None:
+    """Another trip begins while the tickets of the last one are on their way: they come wherever the talk is."""
+    fresh = session.begin_again()
+    turn = read_turn(fresh, event, context)
+    return trip.take_over(fresh, turn, context) if turn is not None and trip.is_change(turn) else None
 
 
 def _as_command(session: Session, turn: Turn) -> str | None:
@@ -148,7 +158,7 @@ def _cancel(session: Session, context: Context) -> Step:
         case Stage.PAYING:
             return paying.ask_cancel(session, context)
         case Stage.ISSUING:
-            return where_we_are(session, context)
+            return where_we_are(session, context, paying_phrases.PAID_ALREADY)
         case _ if not _has_begun(session):
             return Step(session, (say(common.NOTHING_TO_CANCEL),))
     options = (Option("Yes, drop it", "leave"), Option("Keep it", "stay"))
@@ -214,13 +224,13 @@ def _answer_searching(session: Session, turn: Turn, context: Context) -> Step:
     return _prompt_searching(session, context, trip.problems(turn))
 
 
-def _ticketed(session: Session, event: Ticketed) -> Step:
+def _ticketed(session: Session, event: Ticketed, context: Context) -> Step:
     """The end of a booking: the papers, and a fresh start where this booking was what the talk was about."""
     papers: list[Effect] = [
         Say((), attachment=Attachment(AttachmentKind.DOCUMENT, document_id, filename))
         for document_id, filename in event.documents
     ]
-    words = say(common.ticketed(event.reference, event.airline_reference, event.travellers))
+    words = say(common.ticketed(event, is_sample=context.is_sample))
     over = session.booking_id == event.booking_id
     return Step(session.begin_again() if over else session, (words, *papers))
 

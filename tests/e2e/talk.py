@@ -8,7 +8,16 @@ from bot.channels.model import Button
 from bot.conversation.context import Context, PayingFacts
 from bot.conversation.details import TravellerDraft
 from bot.conversation.effects import CancelPayment, Say, SayQr, ShowTrips, StartPayment, StartSearch, Step
-from bot.conversation.events import Event, PaymentChanged, PaymentOpened, Pressed, Said, SearchFinished, Unreadable
+from bot.conversation.events import (
+    Event,
+    PaymentChanged,
+    PaymentOpened,
+    Pressed,
+    Said,
+    SearchFinished,
+    Ticketed,
+    Unreadable,
+)
 from bot.conversation.flow import advance
 from bot.conversation.session import Session, Stage
 from bot.conversation.turn import token
@@ -60,6 +69,7 @@ class Talk:
         self.asked: StartSearch | None = None
         self.found: tuple[Offer, ...] = ()
         self.payment: Payment | None = None
+        self.now = NOW
 
     @classmethod
     def at(cls, stage: Stage, airline: Airline) -> "Talk":
@@ -83,7 +93,9 @@ class Talk:
 
     def hear(self, event: Event) -> Step:
         before = self.session
-        context = Context(NOW, self._airline.gazetteer, SystemIds(), PAYING, self.found, self.payment)
+        gazetteer = self._airline.gazetteer
+        sample = isinstance(event, Ticketed)  # all that the offline timetable sells
+        context = Context(self.now, gazetteer, SystemIds(), PAYING, self.found, self.payment, sample)
         step = advance(before, event, context)
         self._check_words(event, step)
         self._check_session(step.session)
@@ -175,6 +187,8 @@ class Talk:
         if not isinstance(event, Said | Pressed | Unreadable) or payment is None or before.payment_id != payment.id:
             return
         after = step.session
+        if before.stage is Stage.ISSUING:
+            return  # it is paid: the talk may go on to another trip
         assert (after.payment_id, after.booking_id) == (before.payment_id, before.booking_id)
         assert after.stage is before.stage
         assert not any(isinstance(effect, StartPayment | StartSearch) for effect in step.effects)

@@ -251,7 +251,7 @@ async def test_the_wrong_chain(tmp_path: Path) -> None:
         await travel.choose(traveller)
         await travel.introduce(traveller, "Zoë Šimić")
         await traveller.say("On-chain")
-        told = await hear(traveller, "Paying by On-chain is not possible right now")
+        told = await hear(traveller, "Paying on chain is not possible right now")
         assert "Nothing was charged" in told
         await hear(traveller, "how would you like to pay")
         await traveller.say("/help")

@@ -1,20 +1,24 @@
 """How Layover sounds: whole conversations, sentence by sentence, today being Friday 20 November 2026."""
 
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 
 import pytest
 
+from bot.booking import Booking, BookingState
 from bot.channels.text import plain
 from bot.conversation.details import TravellerDraft
 from bot.conversation.effects import Say, SayQr, StartSearch, Step
-from bot.conversation.events import Pressed, Said, SearchFinished, Ticketed
+from bot.conversation.events import PaymentChanged, PaymentOpened, Pressed, Said, SearchFinished, Ticketed
+from bot.conversation.phrases.common import trips
 from bot.conversation.phrases.offers import offer_list
+from bot.conversation.phrases.trips import trip_rows
 from bot.conversation.session import Sort, Stage
 from bot.conversation.understanding import Slot
-from bot.flights.model import Cabin, Party
+from bot.flights.model import Cabin, Contact, Party
 from bot.flights.places import Gazetteer
-from payments.payment import State
-from tests.e2e.talk import ADDRESS, WHOLE, Airline, Talk, words_of
+from payments.payment import Payment, State
+from tests.e2e.talk import ADDRESS, WHOLE, ZOE, Airline, Talk, words_of
 
 
 @pytest.fixture(scope="module")
@@ -101,9 +105,17 @@ def test_a_stale_button_is_answered_politely_with_where_we_are(airline: Airline)
     assert "first class" in heard
 
 
-def test_back_goes_one_step_and_keeps_what_was_said(airline: Airline) -> None:
-    talk = Talk.at(Stage.METHOD, airline)
-    assert "Please send the name" in says(talk, "/back")
+def test_back_asks_for_the_last_traveller_again_and_keeps_the_trip_and_its_offers(airline: Airline) -> None:
+    talk = Talk.at(Stage.OFFERS, airline)
+    says(talk, "make it 2 adults")
+    says(talk, "yes")
+    talk.find()
+    says(talk, "1")
+    assert "/back asks for the last one again." in says(talk, "/help")
+    talk.introduce()
+    assert "Traveller 2 of 2" in says(talk, "/back")
+    assert talk.session.travellers == (ZOE, TravellerDraft())
+    assert "Traveller 1 of 2" in says(talk, "/back")
     assert "offers, cheapest first" in says(talk, "/back")
     assert "Is that right?" in says(talk, "/back")
     assert "What should I change?" in says(talk, "/back")
@@ -148,7 +160,8 @@ def test_the_tickets_end_the_trip_and_the_next_one_begins_fresh(airline: Airline
     papers = (("ticket:1", "QX4TZ7-1-Ada-Obi.pdf"), ("ticket:2", "QX4TZ7-2-Tunde-Obi.pdf"))
     step = talk.hear(Ticketed(booking, "QX4TZ7", "ABC123", ("Ada Obi", "Tunde Obi"), papers))
     assert words_of(step).strip() == (
-        "You are booked. Reference QX4TZ7, with the airline ABC123.\nTickets for Ada Obi and Tunde Obi follow."
+        "You are booked. Reference QX4TZ7, airline reference ABC123.\nTickets for Ada Obi and Tunde Obi follow.\n"
+        "A sample from the offline timetable, not a real seat."
     )
     assert [effect.attachment.filename for effect in step.effects if isinstance(effect, Say) and effect.attachment] == [
         "QX4TZ7-1-Ada-Obi.pdf",
@@ -311,3 +324,129 @@ def test_where_nothing_flies_the_question_is_asked_once(airline: Airline) -> Non
     heard = words_of(talk.hear(SearchFinished(talk.asked.search_id)))
     assert heard.startswith("I found no flights for that.")
     assert heard.count("What should I change?") == 1
+
+
+def asks_for_money(step: Step) -> bool:
+    codes = any(isinstance(effect, SayQr) for effect in step.effects)
+    return codes or ADDRESS in words_of(step) or " send " in words_of(step).replace("do not send", "")
+
+
+@pytest.mark.parametrize(
+    ("state", "received", "told"),
+    [
+        (State.PROCESSING, WHOLE, "I see your payment of 1.00 CLAYER. 1 of 3 confirmations."),
+        (State.PROCESSING, WHOLE // 2, "I see your payment of 0.50 CLAYER. 1 of 3 confirmations."),
+        (State.CANCELLED, 0, "This payment is closed: please do not send anything"),
+        (State.EXPIRED, 0, "This payment is closed: please do not send anything"),
+        (State.REVERSED, 0, "The network took back your payment after it had been confirmed."),
+    ],
+)
+@pytest.mark.parametrize("words", ["Show address", "hello?"])
+def test_the_chat_asks_for_money_only_while_it_may_be_sent(
+    words: str, state: State, received: int, told: str, airline: Airline
+) -> None:
+    talk = Talk.at(Stage.PAYING, airline)
+    assert talk.payment
+    talk.payment = replace(talk.payment, state=state, received=received, confirmations=1)  # its news is still queued
+    step = talk.hear(Said(words))
+    assert words_of(step).startswith(told)
+    assert not asks_for_money(step)
+    assert "Show address" not in buttons(step)
+
+
+def test_after_the_end_nothing_is_asked_for_though_the_chain_is_behind(airline: Airline) -> None:
+    talk = Talk.at(Stage.PAYING, airline)
+    assert talk.payment
+    talk.now = talk.payment.expires_at + timedelta(seconds=1)
+    step = talk.hear(Said("Show address"))
+    assert words_of(step).startswith("The time to pay is up. Please do not send anything more")
+    assert not asks_for_money(step)
+
+
+def test_an_address_is_not_told_for_a_payment_that_was_cancelled_meanwhile(airline: Airline) -> None:
+    talk = Talk.at(Stage.METHOD, airline)
+    talk.hear(Said("On-chain"))
+    assert talk.payment
+    talk.payment = replace(talk.payment, opened_at=talk.now, state=State.CANCELLED)
+    assert talk.hear(PaymentOpened(talk.payment)).effects == ()
+
+
+def test_the_rest_is_not_asked_for_where_the_payment_has_ended_since(airline: Airline) -> None:
+    talk = Talk.at(Stage.PAYING, airline)
+    assert talk.payment
+    talk.now = talk.payment.expires_at
+    step = talk.pay(State.UNDERPAID, 6 * 10**17)
+    assert words_of(step) == "I received 0.60 of 1.00 CLAYER."
+    assert not asks_for_money(step)
+
+
+def test_while_the_airline_is_slow_another_trip_may_begin(airline: Airline) -> None:
+    talk = Talk.at(Stage.ISSUING, airline)
+    booking = talk.session.booking_id
+    assert booking is not None
+    for words in ("/start", "/status", "start over", "/cancel", "/back", "thanks"):
+        assert "Meanwhile you can tell me about another trip." in says(talk, words), words
+    assert says(talk, "/cancel").startswith("That trip is paid, so it cannot be dropped here.")
+    assert says(talk, "from lagos to paris") == "Which day do you want to fly?"
+    assert says(talk, "12 december, one way, 2 adults, business").endswith("Is that right?")
+    assert "You are booked." in words_of(talk.hear(Ticketed(booking, "QX4TZ7", "ABC123", ("Zoë Šimić",), ())))
+    says(talk, "yes")
+    assert talk.session.stage is Stage.SEARCHING
+
+
+def test_an_overpayment_is_told_when_it_is_certain_and_not_again(airline: Airline) -> None:
+    talk = Talk.at(Stage.PAYING, airline)
+    assert "0.50 CLAYER more than was due" in words_of(talk.pay(State.OVERPAID, 3 * WHOLE // 2))
+    assert words_of(talk.pay(State.OVERPAID, 2 * WHOLE, confirmed=3 * WHOLE // 2)) == ""
+    assert "1.00 CLAYER more than was due" in words_of(talk.pay(State.OVERPAID, 2 * WHOLE))
+
+
+def test_a_reversal_is_told_once_and_what_it_means_for_tickets_is_true(airline: Airline) -> None:
+    talk = Talk.at(Stage.ISSUING, airline)
+    heard = words_of(talk.pay(State.REVERSED, 0))
+    assert heard.startswith("The network took back your payment after it had been confirmed. A person is looking at it")
+    assert "Your ticket stays" not in heard
+    assert words_of(talk.pay(State.REVERSED, WHOLE, confirmed=0)) == ""
+    assert words_of(talk.pay(State.COMPLETE, WHOLE)) == "The network has confirmed your payment again."
+
+
+def test_late_money_after_a_part_in_time_is_not_called_late_as_a_whole(airline: Airline) -> None:
+    talk = Talk.at(Stage.PAYING, airline)
+    talk.pay(State.UNDERPAID, 6 * 10**17)
+    talk.pay(State.EXPIRED, 6 * 10**17)
+    assert talk.payment
+    talk.payment = replace(talk.payment, received=WHOLE, tx_hashes=("0x" + "9f" * 32, "0x" + "ab" * 32))
+    late = two_transactions(talk, State.LATE)
+    assert late.startswith("I have 1.00 CLAYER from you; the last of it arrived after the time was up")
+
+
+def two_transactions(talk: Talk, state: State) -> str:
+    """News of a payment that came in two parts, all of it certain."""
+    before: Payment | None = talk.payment
+    assert before is not None
+    talk.payment = replace(before, state=state, confirmed=before.received, version=before.version + 1)
+    return words_of(talk.hear(PaymentChanged(talk.payment, before.state, before.received)))
+
+
+def test_a_method_that_fails_is_offered_again_without_a_contradiction(airline: Airline) -> None:
+    talk = Talk.at(Stage.METHOD, airline)
+    talk.hear(Said("On-chain"))
+    heard = words_of(talk.pay(State.FAILED, 0))
+    assert heard.startswith(
+        "Paying on chain is not possible right now: the network does not answer. Nothing was charged"
+    )
+    assert "later" not in heard
+    assert "how would you like to pay" in heard
+    assert says(talk, "card").startswith("Paying by card is not possible right now. On-chain works.")
+
+
+def test_the_list_of_trips_names_samples_and_how_to_get_the_tickets_again(airline: Airline) -> None:
+    talk = Talk.at(Stage.METHOD, airline)
+    offer = talk.session.offer
+    assert offer is not None
+    booking = Booking(
+        "bkg_1", "QX4TZ7", "telegram:1", BookingState.TICKETED, offer, (), Contact("a@example.com", "+1"), talk.now
+    )
+    listed = plain(trips(trip_rows([booking]), "QX4TZ7"))
+    assert listed.startswith("Your trips:\n\nQX4TZ7 · Zagreb → Lisbon, Sun 20 Dec 2026 · ticketed · sample")
+    assert listed.endswith("/trips QX4TZ7 sends its tickets again.")

@@ -1,7 +1,8 @@
 """Words for every stage: help, being lost and found, trips, tickets."""
 
 from bot.channels.model import Text
-from bot.channels.text import bold, code, lines, paragraphs, text
+from bot.channels.text import bold, code, italic, lines, paragraphs, text
+from bot.conversation.events import Ticketed
 from bot.conversation.phrases.forms import listing
 from bot.conversation.session import Stage
 
@@ -19,7 +20,7 @@ HELP_BY_STAGE = {
 COMMANDS = (
     ("start", "Begin, or see where we are"),
     ("status", "Where we are"),
-    ("trips", "Your trips and tickets"),
+    ("trips", "Your trips; with a reference, its tickets again"),
     ("back", "One step back"),
     ("cancel", "Give up this trip or payment"),
     ("help", "What I can do"),
@@ -39,6 +40,9 @@ WELCOME_BACK = "Welcome back. Here is where we are:"
 NOTHING_TO_CANCEL = "There is nothing to cancel. Where would you like to go?"
 GIVEN_UP = "That trip is dropped. Tell me about another one whenever you like."
 ASK_START_OVER = "Drop this trip and start over?"
+LOST_THREAD = (
+    "I have lost the thread of our talk, so please begin again. What you have paid and booked is kept: see /trips."
+)
 CANNOT_GO_BACK = "There is nothing to go back to from here."
 NOT_UNDERSTOOD = "I did not understand that."
 THANKS = "You are welcome."
@@ -48,12 +52,13 @@ def unknown_command(word: str) -> str:
     return f"I do not know {word}. /help shows what I can do."
 
 
-def ticketed(reference: str, airline_reference: str, travellers: tuple[str, ...]) -> Text:
-    tickets = "The ticket" if len(travellers) == 1 else "Tickets"
-    follow = "follows" if len(travellers) == 1 else "follow"
+def ticketed(event: Ticketed, *, is_sample: bool) -> Text:
+    alone = len(event.travellers) == 1
+    sample = text(italic("A sample from the offline timetable, not a real seat.")) if is_sample else ()
     return lines(
-        text("You are booked. Reference ", code(reference), f", with the airline {airline_reference}."),
-        f"{tickets} for {listing(list(travellers))} {follow}.",
+        text("You are booked. Reference ", code(event.reference), f", airline reference {event.airline_reference}."),
+        f"{'The ticket' if alone else 'Tickets'} for {listing(event.travellers)} {'follows' if alone else 'follow'}.",
+        sample,
     )
 
 
@@ -75,7 +80,7 @@ def no_trips() -> str:
     return "You have no paid trips yet."
 
 
-def trips(rows: list[tuple[str, str, str]]) -> Text:
-    """Reference, route and dates, and state of each."""
+def trips(rows: list[tuple[str, str, str]], ticketed: str | None = None) -> Text:
+    """Reference, route and dates, and state of each. ``ticketed``: the reference of one that has tickets."""
     listed = [text(bold(reference), f" · {trip} · {state}") for reference, trip, state in rows]
-    return paragraphs("Your trips:", lines(*listed))
+    return paragraphs("Your trips:", lines(*listed), f"/trips {ticketed} sends its tickets again." if ticketed else "")

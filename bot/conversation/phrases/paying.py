@@ -9,6 +9,7 @@ from bot.conversation.phrases.forms import clock_time, listing, plain_length, sh
 from payments.payment import Method, Payment, State
 
 METHOD_NAMES = {Method.CLAYER: "On-chain"}
+PAYING = {Method.CLAYER: "on chain"}  # how one pays, within a sentence
 
 
 def ask_method(trip: Text, travellers: Text, methods: tuple[Method, ...]) -> Text:
@@ -25,19 +26,25 @@ NOTHING_CONFIGURED = "Paying is not set up here yet, so I cannot book this trip.
 
 
 def not_offered(asked: str, methods: tuple[Method, ...]) -> str:
-    works = listing([METHOD_NAMES[method] for method in methods])
-    return f"Paying by {asked} is not possible right now. {works} works."
+    """``asked``: "by card"."""
+    return f"Paying {asked} is not possible right now. {_work(methods)}"
 
 
 def preparing() -> str:
     return "One moment, I am getting an address just for your payment."
 
 
+def is_asked(payment: Payment, now: datetime) -> bool:
+    """Whether money may be asked for, with the address: it is open, something is missing, and there is time left."""
+    is_open = payment.state in (State.PENDING, State.UNDERPAID) and payment.opened_at is not None
+    return is_open and payment.missing > 0 and now < payment.expires_at
+
+
 def instructions(payment: Payment, facts: PayingFacts, now: datetime) -> Text:
     left = plain_length(payment.expires_at - now)
     return text(
         f"To pay on {facts.network}, send exactly ",
-        bold(payment.quote.coin.text(payment.missing or payment.due)),
+        bold(payment.quote.coin.text(payment.missing)),
         f" to the address in the next message, before {clock_time(payment.expires_at)} ({left}). "
         "I will tell you as soon as I see it.",
     )
@@ -53,7 +60,7 @@ def link_line(uri: str) -> Text:
 
 
 def qr_caption(payment: Payment) -> Text:
-    return text(f"Scan to pay {payment.quote.coin.text(payment.missing or payment.due)} with a wallet app.")
+    return text(f"Scan to pay {payment.quote.coin.text(payment.missing)} with a wallet app.")
 
 
 def progress(payment: Payment, facts: PayingFacts) -> Text:
@@ -78,7 +85,17 @@ def transactions(payment: Payment, facts: PayingFacts) -> Text:
 
 
 def issuing() -> str:
-    return "Paid. I am booking your seats now; the tickets follow in a moment."
+    return "Paid. I am booking your seats now; the tickets follow."
+
+
+def still_issuing() -> str:
+    return (
+        "Your trip is paid and I am booking the seats. The tickets come here as soon as the airline has confirmed. "
+        "Meanwhile you can tell me about another trip."
+    )
+
+
+PAID_ALREADY = "That trip is paid, so it cannot be dropped here."
 
 
 def overpaid(payment: Payment) -> str:
@@ -92,6 +109,10 @@ def underpaid(payment: Payment) -> Text:
         bold(payment.quote.coin.text(payment.missing)),
         f" to the same address before {clock_time(payment.expires_at)}.",
     )
+
+
+def received_part(payment: Payment) -> str:
+    return f"I received {_part(payment)}."
 
 
 def _part(payment: Payment) -> str:
@@ -122,12 +143,14 @@ def expired(payment: Payment) -> Text:
 def late(payment: Payment, facts: PayingFacts, before: State) -> Text:
     """``before``: how the payment had ended."""
     amount = payment.quote.coin.text(payment.confirmed)
+    parts = len(payment.tx_hashes) > 1  # the first of them may have come in time
+    what = f"I have {amount} from you; the last of it arrived" if parts else f"Your payment of {amount} arrived"
     when = {
         State.EXPIRED: "after the time was up, so the fare may have changed",
         State.CANCELLED: "after the payment was cancelled",
     }.get(before, "after the payment was closed")
     return lines(
-        f"Your payment of {amount} arrived {when}. "
+        f"{what} {when}. "
         f"I have kept it safe: it is recorded as yours, with payment {payment.id}, and a person will look at it.",
         transactions(payment, facts),
     )
@@ -135,25 +158,44 @@ def late(payment: Payment, facts: PayingFacts, before: State) -> Text:
 
 def reversed_payment() -> str:
     return (
-        "The network took back your payment after it had been confirmed. Your ticket stays as it is for now; "
-        "a person is looking at it."
+        "The network took back your payment after it had been confirmed. A person is looking at it, and you will hear "
+        "from us here. Tickets that you have already stay as they are for now."
     )
+
+
+def confirmed_again() -> str:
+    return "The network has confirmed your payment again."
 
 
 def failed(failed_one: Method, methods: tuple[Method, ...]) -> str:
-    others = [METHOD_NAMES[method] for method in methods if method is not failed_one]
-    instead = f" {listing(others)} {'works' if len(others) == 1 else 'work'}." if others else " Please try again later."
+    others = tuple(method for method in methods if method is not failed_one)
+    instead = _work(others) if others else "You can try again here whenever you like."
     return (
-        f"Paying by {METHOD_NAMES[failed_one]} is not possible right now: the network does not answer. "
-        f"Nothing was charged, and your trip is kept.{instead}"
+        f"Paying {PAYING[failed_one]} is not possible right now: the network does not answer. "
+        f"Nothing was charged, and your trip is kept. {instead}"
     )
+
+
+def _work(methods: tuple[Method, ...]) -> str:
+    """``Card and On-chain work.``"""
+    return f"{listing([METHOD_NAMES[method] for method in methods])} {'works' if len(methods) == 1 else 'work'}."
 
 
 def cancelled() -> str:
     return "Payment cancelled. Please do not send anything to that address any more."
 
 
+CLOSED = "This payment is closed: please do not send anything to its address any more."
+
+
+def time_up(payment: Payment) -> str:
+    part = f"I received {_part(payment)}. " if payment.received else ""
+    return f"{part}The time to pay is up. Please do not send anything more; I am checking what has arrived until then."
+
+
 def cannot_cancel(payment: Payment | None) -> str:
+    if payment is not None and not payment.is_waiting:
+        return ""
     if payment is not None and payment.state is State.UNDERPAID:
         return "Part of your payment has come, so I keep it open. Whatever has come stays recorded as yours."
     return "Your payment is already on its way, so I will see it through first."
@@ -164,11 +206,19 @@ KEPT_OPEN = "It stays open."
 
 
 def status(payment: Payment, facts: PayingFacts, now: datetime) -> Text:
-    """Where the open payment stands."""
+    """Where the payment stands. What it asks for, it asks for only while it may be sent."""
+    if payment.state is State.REVERSED:
+        return text(reversed_payment())
+    if payment.is_paid:
+        return text(still_issuing())
+    if not payment.is_waiting:
+        return text(CLOSED)
     if payment.opened_at is None:
         return text(preparing())
-    if payment.received and payment.received >= payment.due:
+    if payment.state is State.PROCESSING or not payment.missing:
         return progress(payment, facts)
+    if not is_asked(payment, now):
+        return text(time_up(payment))
     if payment.received:
         return underpaid(payment)
     left = plain_length(payment.expires_at - now)

@@ -14,8 +14,12 @@ STATES = {
 
 
 def trip_rows(bookings: Sequence[Booking]) -> list[tuple[str, str, str]]:
-    """Reference, route and dates, state."""
-    return [(booking.reference, _trip(booking), STATES[booking.state]) for booking in bookings]
+    """Reference, route and dates, state; a sample says so."""
+    return [(booking.reference, _trip(booking), _state(booking)) for booking in bookings]
+
+
+def _state(booking: Booking) -> str:
+    return STATES[booking.state] + (" · sample" if booking.offer.is_sample else "")
 
 
 def _trip(booking: Booking) -> str:

@@ -16,7 +16,7 @@ from payments.payment import Method
 
 FARE_MARGIN = timedelta(minutes=15)  # between the end of the time to pay and the end of the fare
 LEAST_TIME = timedelta(minutes=10)  # less than that is too short to pay in
-ASKED = {Intent.PAY_CARD: "card", Intent.PAY_USDC: "USDC", Intent.PAY_ONCHAIN: "On-chain"}
+ASKED = {Intent.PAY_CARD: "by card", Intent.PAY_USDC: "with USDC", Intent.PAY_ONCHAIN: "on chain"}
 KNOWN = {Intent.PAY_ONCHAIN: Method.CLAYER}
 
 

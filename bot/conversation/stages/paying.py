@@ -24,22 +24,23 @@ def prompt(session: Session, context: Context, lead: str | Text = ()) -> Step:
     if payment is None:
         return Step(session, (say(paragraphs(lead, phrases.preparing())),))
     status = phrases.status(payment, context.paying, context.now)
-    return Step(session, (say(paragraphs(lead, status), _options(payment)),))
+    return Step(session, (say(paragraphs(lead, status), _options(payment, context)),))
 
 
 def answer(session: Session, turn: Turn, context: Context) -> Step:
     """Whatever the traveller writes, the payment stays open, until they say that it should not."""
     payment = context.payment
-    if turn.action == "address" and payment is not None and payment.opened_at is not None:
+    if turn.action == "address" and payment is not None and phrases.is_asked(payment, context.now):
         return Step(session, where_to_pay(payment, context))
     if turn.action == "cancel":
         return ask_cancel(session, context)
     return prompt(session, context)
 
 
-def _options(payment: Payment) -> tuple[Option, ...]:
+def _options(payment: Payment, context: Context) -> tuple[Option, ...]:
     """Only what can still be done: money that has come is seen through first."""
-    return (SHOW, CANCEL) if payment.state is State.PENDING else (SHOW,)
+    show = (SHOW,) if phrases.is_asked(payment, context.now) else ()
+    return (*show, CANCEL) if payment.state is State.PENDING else show
 
 
 def ask_cancel(session: Session, context: Context) -> Step:
@@ -57,11 +58,15 @@ def answer_cancel(session: Session, turn: Turn, context: Context) -> Step:
         if context.payment is None or context.payment.state is not State.PENDING:  # money came while we asked
             return prompt(stays, context, phrases.cannot_cancel(context.payment))
         return Step(stays, (CancelPayment(context.payment.id),))
-    return prompt(stays, context, phrases.KEPT_OPEN)
+    is_open = context.payment is None or context.payment.is_waiting
+    return prompt(stays, context, phrases.KEPT_OPEN if is_open else "")
 
 
 def opened(session: Session, event: PaymentOpened, context: Context) -> Step:
-    """The address is known. Told even where the conversation has moved on: it is the traveller's payment."""
+    """The address is known. Told even where the conversation has moved on: it is the traveller's payment. But not
+    where it has ended meanwhile: that is news of its own."""
+    if not phrases.is_asked(event.payment, context.now):
+        return Step(session)
     return Step(session, where_to_pay(event.payment, context))
 
 
@@ -73,7 +78,7 @@ def where_to_pay(payment: Payment, context: Context) -> tuple[Effect, ...]:
         Say(phrases.instructions(payment, context.paying, context.now)),
         Say(phrases.address(payment)),
         SayQr(uri, phrases.qr_caption(payment), document),
-        Say(phrases.link_line(uri), (_options(payment),)),
+        Say(phrases.link_line(uri), (_options(payment, context),)),
     )
 
 
@@ -102,9 +107,15 @@ def _news(event: PaymentChanged, context: Context) -> tuple[Effect, ...]:
         case State.PENDING:
             return (say(phrases.taken_back()),)
         case State.UNDERPAID:
-            return (say(phrases.underpaid(payment), _options(payment)), *_rest(payment, context))
+            return _ask_for_rest(payment, context)
+        case State.COMPLETE | State.OVERPAID if event.before is State.REVERSED:
+            return (say(phrases.confirmed_again()),)
+        case State.OVERPAID if event.before is State.COMPLETE:
+            return (say(phrases.overpaid(payment)),)
+        case State.OVERPAID if event.before is State.OVERPAID and payment.received == payment.confirmed:
+            return (say(phrases.overpaid(payment)),)
         case State.COMPLETE | State.OVERPAID if event.before in PAID:
-            return (say(phrases.overpaid(payment)),) if payment.state is State.OVERPAID else ()
+            return ()  # more is coming: told once it is certain
         case State.COMPLETE | State.OVERPAID:
             more = (say(phrases.overpaid(payment)),) if payment.state is State.OVERPAID else ()
             return (say(phrases.confirmed(payment, facts), slot=slot), *more, say(phrases.issuing()))
@@ -119,7 +130,7 @@ def _news(event: PaymentChanged, context: Context) -> tuple[Effect, ...]:
         case State.LATE:
             return (say(phrases.late(payment, facts, event.before)),)
         case State.REVERSED:
-            return (say(phrases.reversed_payment()),)
+            return (say(phrases.reversed_payment()),) if event.before is not State.REVERSED else ()
         case State.CANCELLED:
             return (say(phrases.cancelled()),)
         case State.FAILED:
@@ -128,15 +139,21 @@ def _news(event: PaymentChanged, context: Context) -> tuple[Effect, ...]:
             return ()
 
 
-def _rest(payment: Payment, context: Context) -> tuple[Effect, ...]:
-    """A QR code of what is still missing."""
+def _ask_for_rest(payment: Payment, context: Context) -> tuple[Effect, ...]:
+    """What is still missing, and a QR code of it; only what has come, where the payment has ended since."""
+    now = context.payment if context.payment is not None and context.payment.id == payment.id else payment
+    if not phrases.is_asked(now, context.now):
+        return (say(phrases.received_part(payment)),)
     return (
+        say(phrases.underpaid(payment), _options(payment, context)),
         SayQr(context.paying.payment_link(payment), phrases.qr_caption(payment), f"qr:{payment.id}:{payment.missing}"),
     )
 
 
 def prompt_issuing(session: Session, context: Context, lead: str | Text = ()) -> Step:
-    return Step(session, (say(paragraphs(lead, phrases.issuing())),))
+    payment = context.payment
+    status = phrases.still_issuing() if payment is None else phrases.status(payment, context.paying, context.now)
+    return Step(session, (say(paragraphs(lead, status)),))
 
 
 def answer_issuing(session: Session, turn: Turn, context: Context) -> Step:
