@@ -228,6 +228,7 @@ def test_help_leaves_the_open_buttons_as_they_are(airline: Airline) -> None:
         ("show me cheaper ones", Stage.OFFERS),
         ("one moment", Stage.TRAVELLERS),
         ("just a second", Stage.TRAVELLERS),
+        ("from Lisbon to Lisbon", Stage.TRAVELLERS),
     ],
 )
 def test_talk_is_not_a_passengers_name(words: str, reached: Stage, airline: Airline) -> None:
@@ -308,7 +309,7 @@ def test_a_day_that_does_not_exist_is_named_with_a_return_known_too(airline: Air
     ("count", "first", "total", "shown"),
     [
         (1, 1, 1, "One offer. "),
-        (3, 1, 3, "Three offers, "),
+        (3, 1, 3, "All 3 offers, "),
         (5, 1, 38, "Five of 38 offers, "),
         (1, 36, 36, "Offer 36 of"),
     ],

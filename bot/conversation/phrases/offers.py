@@ -20,12 +20,11 @@ def offer_list(offers: Sequence[Offer], first: int, total: int, sort: Sort) -> T
 
 
 def _shown(count: int, first: int, total: int) -> str:
-    """``Five of 38 offers``, ``Three offers``, ``Offers 6–10 of 38``, ``Offer 36 of 36``."""
-    words = NUMBERS.get(count, str(count))
+    """``Five of 38 offers``, ``All 3 offers``, ``One offer``, ``Offers 6–10 of 38``, ``Offer 36 of 36``."""
     if count == total:
-        return f"{words} offer{'s' if total > 1 else ''}"
+        return f"All {total} offers" if total > 1 else "One offer"
     if first == 1:
-        return f"{words} of {total} offers"
+        return f"{NUMBERS.get(count, str(count))} of {total} offers"
     return f"Offers {first}–{first + count - 1} of {total}" if count > 1 else f"Offer {first} of {total}"
 
 

@@ -77,7 +77,7 @@ def _is_about_trip(session: Session, turn: Turn, read: DetailsUnderstanding) -> 
     wrong = {problem.detail for problem in read.problems}
     if (read.found | wrong) - {Detail.NAME, _expected(session)} or read.found - {Detail.NAME}:
         return False
-    if not understood.found or understood.draft == session.draft:
+    if not understood.found or understood.problems or understood.draft == session.draft:
         return False
     return Slot.CABIN in understood.slots or _TRAVEL.search(turn.words) is not None
 
