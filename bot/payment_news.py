@@ -33,12 +33,15 @@ class PaymentNews:
             tx.after_commit(lambda: self._metrics.payments.labels(after.method, after.state).inc())
         if after.is_paid and not before.is_paid:
             await self._fulfil(tx, after)
-        if after.state is State.REVERSED:
+        if after.state is State.REVERSED and before.state is not State.REVERSED:
             tx.after_commit(lambda: log.error("payment_reversed", payment_id=after.id, booking_id=after.booking_id))
+        if after.is_paid and before.state is State.REVERSED:
+            tx.after_commit(lambda: log.warning("payment_healed", payment_id=after.id, booking_id=after.booking_id))
 
     async def _fulfil(self, tx: Transaction, payment: Payment) -> None:
         """Once a booking, whatever its payments go through: the booking's state and the job's key both see to it."""
         if not await booking_store.mark_paid(tx, payment.booking_id, payment.id):
             return
         await audit.record(tx, self._clock.now(), "payments", "booking_paid", payment.booking_id, {"by": payment.id})
-        await self._jobs.enqueue(tx, name=FULFIL, key=payment.booking_id, payload={"booking_id": payment.booking_id})
+        payload = {"booking_id": payment.booking_id, "payment_id": payment.id}
+        await self._jobs.enqueue(tx, name=FULFIL, key=payment.booking_id, payload=payload)

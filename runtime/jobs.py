@@ -35,6 +35,7 @@ log = structlog.get_logger()
 
 QUEUE = "jobs"
 APPLICATION = "layover"
+ON_EACH_LINE = ("payment_id",)  # what a payload names by these is on each line that its job logs
 DEAD = ["ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 STEP_BACKOFF = Backoff(first=1.0, factor=2.0, ceiling=120.0, attempts=8)  # about four minutes in all
 
@@ -91,7 +92,14 @@ class Job:
                     if backoff.is_over(failures):
                         raise
                     wait = backoff.seconds(failures, self._chance)
-                    log.warning("step_failed", job=self.id, step=name, failures=failures, retry_in=round(wait, 1))
+                    log.warning(
+                        "step_failed",
+                        job=self.id,
+                        step=name,
+                        failures=failures,
+                        retry_in=round(wait, 1),
+                        error=describe(error),
+                    )
                     log.debug("step_error", job=self.id, step=name, exc_info=error)
                 await self._clock.sleep(wait)
 
@@ -253,18 +261,23 @@ class Jobs:
             task = asyncio.current_task()
             assert task is not None
             self._running[job_id] = task
+            about = {name: payload[name] for name in ON_EACH_LINE if name in payload}
             try:
-                with structlog.contextvars.bound_contextvars(job=job_id):
-                    await body(job, payload)
-                    log.info("job_done")
-            except Exception as error:
-                log.error("job_dead", job=job_id, exc_info=error)
-                raise
+                with structlog.contextvars.bound_contextvars(job=job_id, **about):
+                    await self._run_body(job, body, payload)
             finally:
                 if self._running.get(job_id) is task:
                     del self._running[job_id]
 
         return workflow
+
+    async def _run_body(self, job: Job, body: JobBody, payload: dict[str, Any]) -> None:
+        try:
+            await body(job, payload)
+        except Exception as error:
+            log.error("job_dead", exc_info=error)
+            raise
+        log.info("job_done")
 
     async def _repeat(self, upkeep: Callable[[], Awaitable[float]]) -> None:
         """Do it again after the seconds it returns. A database that is away is no reason to end what runs."""

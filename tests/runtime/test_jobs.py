@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
+import structlog
 
 from runtime.backoff import Backoff
 from runtime.clock import SystemClock
@@ -131,6 +132,34 @@ async def test_a_job_that_cannot_go_on_is_dead_and_replays_from_the_step_that_fa
         assert await jobs.dead_letters() == []
         with pytest.raises(NoDeadLetter):
             await jobs.replay("job:1")
+
+
+async def test_each_line_of_a_job_names_its_payment_and_a_failure_its_reason(sqlite_url: str) -> None:
+    failed = asyncio.Event()
+
+    async def order() -> None:
+        raise ValueError("the airline says no")
+
+    async def body(job: Job, payload: dict[str, Any]) -> None:
+        try:
+            await job.step("order", order, backoff=QUICK)
+        finally:
+            failed.set()
+
+    with structlog.testing.capture_logs([structlog.contextvars.merge_contextvars]) as lines:
+        async with Database.open(sqlite_url) as database:
+            async with database.engine.begin() as connection:
+                await connection.run_sync(metadata.create_all)
+            jobs = Jobs(database, SystemClock())
+            jobs.register("job", body)
+            await jobs.prepare()
+            async with running(jobs):
+                await enqueue(database, jobs, "1", payment_id="pay_1")
+                await asyncio.wait_for(failed.wait(), 10)
+    told = [line for line in lines if line["event"] in ("step_failed", "job_dead")]
+    assert [line["event"] for line in told][-1] == "job_dead"
+    assert {(line["job"], line["payment_id"]) for line in told} == {("job:1", "pay_1")}
+    assert told[0]["error"] == "ValueError: the airline says no"
 
 
 async def test_a_body_may_deal_with_a_failed_step(database: Database) -> None:
