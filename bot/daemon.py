@@ -87,7 +87,7 @@ async def run_daemon(settings: Settings) -> None:
         vitals = Vitals(base.clock, chain.indexer if chain else None, settings.variables_set)
         services = await _services(base, chain, vitals, stack)
         supervisor = Supervisor(services, base.clock, stop_seconds=STOP_SECONDS, metrics=base.metrics)
-        vitals.watch(supervisor)
+        vitals.watch(supervisor, services)
         reason = await supervisor.run(stop)
         log.info("stopped", reason=reason)
 

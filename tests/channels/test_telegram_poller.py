@@ -14,12 +14,14 @@ from bot.channels.metrics import ChannelMetrics
 from bot.channels.telegram.client import TelegramClient
 from bot.channels.telegram.errors import TelegramTokenRefused
 from bot.channels.telegram.poller import TelegramPoller
+from bot.vitals import Vitals
 from runtime import tables as runtime_tables
 from runtime.backoff import Backoff
 from runtime.database import Database
 from runtime.inbox import Inbox
 from runtime.leases import Lease, LeaseLost, Leases
 from runtime.outbox import Outbox
+from runtime.services import StopSignal, Supervisor
 from sandbox.faults import Fault, FaultKind
 from sandbox.specs import Specs
 from sandbox.telegram.server import TelegramServer
@@ -307,13 +309,25 @@ class TestTrouble:
                 await poller.poller.run()
             assert "wrong" not in str(poller.poller.trouble)
 
-    async def test_an_unreachable_telegram_shows_in_its_health(
-        self, client: TelegramClient, polling: MakePolling, eventually: "Eventually"
+    async def test_an_unreachable_telegram_shows_in_the_health_until_it_answers_again(
+        self, telegram: TelegramServer, polling: MakePolling, clock: "TurnableClock", eventually: "Eventually"
     ) -> None:
-        async with TelegramClient.open("7000000001:x", "http://127.0.0.1:9") as nowhere:
-            poller = polling(client=nowhere)
-            async with running(poller):
-                await eventually(lambda: _is(lambda: poller.poller.trouble is not None))
+        fault = telegram.faults.add(Fault(FaultKind.BAD_GATEWAY, operation="getUpdates", times=None))
+        poller = polling().poller
+        supervisor, stop, vitals = Supervisor([poller], clock), StopSignal(), Vitals(clock, None, [])
+        vitals.watch(supervisor, [poller])
+
+        def told() -> tuple[bool, str, object]:
+            [part] = vitals.report().parts
+            return vitals.report().is_ready, part.state, (part.details or {})["trouble"]
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(supervisor.run(stop))
+            await eventually(lambda: _is(lambda: told() == (False, "failing", "TelegramUnavailable")))
+            telegram.faults.remove(fault)
+            await eventually(lambda: _is(lambda: told() == (True, "running", None)))
+            stop.request("test")
+        assert poller.last_poll_at is not None
 
     async def test_introduces_its_commands(
         self, telegram: TelegramServer, polling: MakePolling, eventually: "Eventually"

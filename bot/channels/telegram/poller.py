@@ -35,6 +35,7 @@ from runtime.outbox import Outbox
 log = structlog.get_logger()
 
 TOPIC = "chat"
+OUTAGE = 3  # polls that failed in a row: not one that was lost, but Telegram
 _NOT_IN_GROUPS = "I can only book trips in a private chat, because they hold personal details. Write to me there."
 
 
@@ -54,7 +55,7 @@ class UpdateSource(Protocol):
 class TelegramPoller:
     """A service. Of several processes only one polls at a time: Telegram answers a second one with 409.
 
-    ``last_poll_at`` and ``trouble`` tell how it stands with Telegram.
+    ``last_poll_at``, ``trouble`` and ``details`` tell how it stands with Telegram.
     """
 
     name = "telegram.poller"
@@ -89,7 +90,25 @@ class TelegramPoller:
         self._offset: int | None = None
         self._introduced = False
         self.last_poll_at: datetime | None = None
-        self.trouble: str | None = None
+        self._failures = 0  # in a row
+        self._error: TelegramError | None = None
+
+    @property
+    def trouble(self) -> str | None:
+        """Why polling does not work at the moment, and what to do about it."""
+        return None if self._error is None else str(self._error)
+
+    @property
+    def is_well(self) -> bool:
+        """One poll may fail; several in a row are an outage."""
+        return self._failures < OUTAGE
+
+    def details(self) -> dict[str, str | None]:
+        """For GET /health, which is public: what went wrong is told by its class."""
+        return {
+            "last_poll_at": self.last_poll_at.isoformat(timespec="seconds") if self.last_poll_at else None,
+            "trouble": type(self._error).__name__ if self._error else None,
+        }
 
     async def run(self) -> None:
         """Poll until cancelled. Raises ``TelegramTokenRefused``, and whatever the database raises."""
@@ -100,19 +119,18 @@ class TelegramPoller:
                 log.warning("telegram_polling_handed_over", error=str(error))
 
     async def _poll(self, lease: Lease) -> None:
-        failures = 0
         while True:
             try:
                 await self._introduce()
                 await self.poll_once(lease)
-                failures, self.trouble = 0, None
+                self._failures, self._error = 0, None
             except TelegramTokenRefused as error:
                 self._note_trouble(error)
                 raise
             except TelegramError as error:
-                failures += 1
+                self._failures += 1
                 self._note_trouble(error)
-                await self._clock.sleep(await self._pause_after(error, failures))
+                await self._clock.sleep(await self._pause_after(error))
 
     async def poll_once(self, lease: Lease) -> int:
         """Fetch one batch, store it, and move on: how many updates. Raises ``TelegramError`` or ``LeaseLost``."""
@@ -163,7 +181,7 @@ class TelegramPoller:
             log.warning("telegram_commands_refused", reason=error.reason)
         self._introduced = True
 
-    async def _pause_after(self, error: TelegramError, failures: int) -> float:
+    async def _pause_after(self, error: TelegramError) -> float:
         if isinstance(error, TelegramFlood):
             return error.seconds
         if isinstance(error, TelegramConflict) and error.webhook_is_set:
@@ -172,10 +190,10 @@ class TelegramPoller:
                 log.warning("telegram_webhook_removed")
             except TelegramError as again:
                 self._note_trouble(again)
-        return self._backoff.seconds(failures, self._chance)
+        return self._backoff.seconds(self._failures, self._chance)
 
     def _note_trouble(self, error: TelegramError) -> None:
-        self.trouble = str(error)
+        self._error = error
         self._metrics.failed.labels(Channel.TELEGRAM, type(error).__name__).inc()
         log.warning("telegram_poll_failed", error=str(error))
 
