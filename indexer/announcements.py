@@ -37,13 +37,14 @@ class Announcements:
         self._open_timeout = open_timeout
         self._socket: ClientConnection | None = None
         self._chance = random.Random()
+        self._was_silent = False
         self.latest: Header | None = None  # the last head announced on the present socket
         self.drops = 0
 
     @property
     def is_live(self) -> bool:
-        """Subscribed, and not known to be silent."""
-        return self._socket is not None
+        """Subscribed, and not known to be silent: after a silence, not before a head has come again."""
+        return self._socket is not None and not self._was_silent
 
     async def run(self) -> None:
         failures = 0
@@ -51,7 +52,7 @@ class Announcements:
             try:
                 await self._listen()
             except (OSError, TimeoutError, WebSocketException, SubscriptionRefused, msgspec.DecodeError) as error:
-                failures = 1 if self.is_live else failures + 1
+                failures = 1 if self._socket is not None else failures + 1
                 log.warning("heads_lost", node=public_name(self._url), error=type(error).__name__, failures=failures)
             self._socket, self.latest = None, None
             self.drops += 1
@@ -61,6 +62,7 @@ class Announcements:
     def distrust(self) -> None:
         """The socket is open and says nothing although the chain went on: cut it, so that it is opened again."""
         socket, self._socket = self._socket, None
+        self._was_silent = True
         if socket is not None:
             log.warning("heads_silent", node=public_name(self._url))
             socket.transport.abort()  # a mute peer would not answer a closing handshake
@@ -80,5 +82,5 @@ class Announcements:
             async for message in socket:
                 notice = _HEADERS.decode(message)
                 if notice.params is not None:
-                    self.latest = notice.params.result
+                    self.latest, self._was_silent = notice.params.result, False
                     self._woken.set()

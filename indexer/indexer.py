@@ -98,6 +98,7 @@ class Indexer:
         async with asyncio.TaskGroup() as group:
             if self._announcements is not None:
                 group.create_task(self._announcements.run())
+            group.create_task(self.nodes.watch(self._woken.set))
             await self._follow(self._follower)
 
     async def baseline(self, address: str) -> Baseline:

@@ -96,7 +96,6 @@ class NodePool:
         self._config = config
         self._clock = clock
         self._genesis: str | None = None
-        self._looked_at: datetime | None = None
         self._members = [_Member(_node(url, session, config)) for url in config.rpc_urls]
 
     def expect_genesis(self, genesis: str) -> None:
@@ -121,7 +120,6 @@ class NodePool:
         Raises NodeBehind where all that can are behind, ChainUnavailable where none can, WrongChain where one is there
         but of another chain, and whatever else the work raises.
         """
-        await self._look_around()
         failures: list[ChainUnavailable] = []
         for member in self._in_order():
             try:
@@ -168,17 +166,21 @@ class NodePool:
 
         return sorted(self._members, key=lambda member: (_rests(member, now), is_behind(member)))
 
-    async def _look_around(self) -> None:
-        """How far each node is: asked now and then, where there are several."""
-        now = self._clock.now()
-        every = timedelta(seconds=_LOOK_EVERY * self._config.block_time)
-        if len(self._members) == 1 or (self._looked_at is not None and now - self._looked_at < every):
-            return
-        self._looked_at = now
-        async with asyncio.TaskGroup() as group:
-            for member in self._members:
-                if not _rests(member, now):
-                    group.create_task(self._ask_head(member))
+    async def watch(self, changed: Callable[[], None]) -> None:
+        """Ask all nodes now and then how far they are, where there are several. ``changed``: another one is used now.
+
+        On its own, so that a node which does not answer holds nothing up.
+        """
+        while len(self._members) > 1:
+            first = self._in_order()[0]
+            async with asyncio.TaskGroup() as group:
+                for member in self._members:
+                    if not _rests(member, self._clock.now()):
+                        group.create_task(self._ask_head(member))
+            if self._in_order()[0] is not first:
+                log.info("node_preferred", node=self._in_order()[0].node.name)
+                changed()
+            await self._clock.sleep(_LOOK_EVERY * self._config.block_time)
 
     async def _ask_head(self, member: _Member) -> None:
         try:

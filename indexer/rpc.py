@@ -24,7 +24,8 @@ METHOD_NOT_FOUND = -32601
 INVALID_PARAMS = -32602
 LIMIT_EXCEEDED = -32005  # EIP-1474
 REQUEST_TOO_LARGE = -32010  # ours, for a single call that the node does not take
-_NOT_TAKEN = (-32600, -32000, -32700)  # said of a request as a whole: invalid request, geth's limits, parse error
+_INVALID_REQUEST = -32600
+_NOT_TAKEN = (_INVALID_REQUEST, -32000, -32700)  # of a request as a whole: invalid, beyond geth's limits, parse error
 RESOURCE_NOT_FOUND = -32001  # EIP-1474; Anvil says it for a block hash that is gone
 _ATTEMPTS = 3  # at a single call inside a batch
 _PAUSE = 0.05  # seconds before it is asked again
@@ -58,8 +59,7 @@ class CallRefused(ChainUnavailable):
     def is_final(self) -> bool:
         """Asking the same node again would not help."""
         return (
-            self.code in (METHOD_NOT_FOUND, INVALID_PARAMS, RESOURCE_NOT_FOUND, REQUEST_TOO_LARGE)
-            or 0 < self.code < 10
+            self.code in (METHOD_NOT_FOUND, INVALID_PARAMS, RESOURCE_NOT_FOUND, REQUEST_TOO_LARGE) or 0 < self.code < 10
         )
 
 
@@ -186,7 +186,8 @@ class Node:
         if (results := _all_good(body, ids, calls)) is not None:
             return results
         answers = self._decode(body)
-        if len(answers) == 1 and answers[0].id is None and answers[0].error is not None:  # the batch as a whole
+        if len(answers) == 1 and _is_of_whole(answers[0], len(calls)):
+            assert answers[0].error is not None
             failure = RequestRefused if answers[0].error.code in _NOT_TAKEN else NodeFailed
             raise failure(self.name, f"{answers[0].error.message[:200]} ({answers[0].error.code})")
         by_id = {answer.id: answer for answer in answers}
@@ -246,6 +247,13 @@ def _all_good(body: bytes, ids: Sequence[int], calls: Sequence[Call]) -> list[An
 @lru_cache(maxsize=32)
 def _decoder(answer: Any) -> msgspec.json.Decoder[list[Result[Any]]]:
     return msgspec.json.Decoder(list[Result[answer]])
+
+
+def _is_of_whole(answer: Answer, calls: int) -> bool:
+    """An error that is said of the request: without an id or, by geth of too large a batch, with that of a call."""
+    if answer.error is None:
+        return False
+    return answer.id is None or (calls > 1 and answer.error.code == _INVALID_REQUEST)
 
 
 def public_name(url: str) -> str:

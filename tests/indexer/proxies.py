@@ -96,6 +96,7 @@ class LesserNode:
         self.gas_limit: int | None = None  # of eth_call: more is refused, as Hardhat does
         self.largest_body: int | None = None  # bytes; HTTP 413 above
         self.largest_batch = 1_000_000
+        self.refuses_as_geth = False  # a batch: by one element with the first call's id
         self.down = False
         self.tamper: Callable[[str, Answer], Answer | None] | None = None  # (method, answer) → another; None: left out
         self.requests = 0
@@ -134,7 +135,8 @@ class LesserNode:
         self.batches.append(len(body))
         if len(body) > self.largest_batch:
             error = {"code": -32600, "message": f"batch of more than {self.largest_batch}"}
-            return web.json_response({"jsonrpc": "2.0", "id": None, "error": error})
+            refusal = {"jsonrpc": "2.0", "id": body[0]["id"] if self.refuses_as_geth else None, "error": error}
+            return web.json_response([refusal] if self.refuses_as_geth else refusal)
         return web.json_response(await self._answers(body))
 
     async def _answers(self, questions: list[dict[str, Any]]) -> list[Answer]:

@@ -111,12 +111,15 @@ async def test_more_findings_than_a_call_can_return(node: Anvil, session: aiohtt
         assert await differences(client, block, dict.fromkeys(many(5_000), 1)) == many(5_000)
 
 
-async def test_a_node_that_takes_only_small_requests(node: Anvil, session: aiohttp.ClientSession) -> None:
+@pytest.mark.parametrize("as_geth", [True, False])
+async def test_a_node_that_takes_only_small_requests(
+    node: Anvil, session: aiohttp.ClientSession, as_geth: bool
+) -> None:
     """By number of calls or by bytes: what it takes is learnt from its refusals, and kept to."""
     held = await holders(node, random.Random(3), 5)
     block = await head_of(node)
     async with LesserNode.before(node.http_url) as lesser:
-        lesser.largest_batch, lesser.largest_body = 10, 300_000
+        lesser.largest_batch, lesser.largest_body, lesser.refuses_as_geth = 10, 300_000, as_geth
         client = node_of(lesser.http_url, session)
         client.abilities = await probe(client)
         for _ in range(2):
