@@ -247,6 +247,7 @@ def test_talk_is_not_a_passengers_name(words: str, reached: Stage, airline: Airl
         ("Santiago De La Cruz", "Santiago", "De La Cruz"),
         ("Jordan Israel", "Jordan", "Israel"),
         ("Ali To", "Ali", "To"),
+        ("Ada J Obi", "Ada J", "Obi"),
         ("Ada Business, 3 May 1990, female", "Ada", "Business"),
     ],
 )

@@ -79,7 +79,8 @@ def _is_about_trip(session: Session, turn: Turn, read: DetailsUnderstanding) -> 
         return False
     if not understood.found or understood.problems or understood.draft == session.draft:
         return False
-    return Slot.CABIN in understood.slots or _TRAVEL.search(turn.words) is not None
+    cabin = any(found.slot is Slot.CABIN and len(found.words) > 1 for found in understood.found)  # "Ada J Obi"
+    return cabin or _TRAVEL.search(turn.words) is not None
 
 
 def _expected(session: Session) -> Detail:
