@@ -134,7 +134,11 @@ class Indexer:
         return await readers.events_after(connection, after, limit)
 
     async def read_until(self, connection: AsyncConnection) -> datetime | None:
-        """The time of the newest block that has been read whole; None before the first."""
+        """The time of the newest block that has been read whole; None before the first.
+
+        Only blocks tell the time: a node that has stopped looks as a chain on which nothing happens. So on a chain that
+        mines on demand nothing expires before its next block, and nobody's payment is given up for a node's silence.
+        """
         return await readers.read_until(connection)
 
     async def changed(self) -> None:

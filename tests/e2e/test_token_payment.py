@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import aiohttp
+
 from payments.payment import State
 from sandbox import contracts
 from scripts.ticket_check import missing_words
@@ -36,5 +38,7 @@ async def test_a_trip_is_paid_with_a_token(tmp_path: Path) -> None:
         paper = (await travel.ticket(traveller)).file
         assert paper is not None
         assert not missing_words(paper.content, ["Zoë", "Šimić", rest])
+        async with aiohttp.ClientSession() as http, http.get(f"{stage.variables['BASE_URL']}/metrics") as answer:
+            assert 'layover_chain_requests_total{node="http://127.0.0.1:' in await answer.text()
         _, parts = await travel.health(stage)
         assert parts["chain"]["nodes"][0]["budget"]["requests"] > 0  # type: ignore[index]

@@ -108,6 +108,42 @@ async def test_five_requests_a_block(
                 assert [deposit.amount for deposit in await chain.confirmed(address)] == [amount]
 
 
+async def test_balances_one_by_one_take_turns(node: Anvil, sqlite: Database, make_chain: MakeChain) -> None:
+    """The lowest rung: ten addresses a block are looked at. What a contract paid is found when its turn comes.
+
+    A payment that was seen is decided at its confirmed block all the same.
+    """
+    count = 120
+    async with LesserNode.before(node.http_url) as lesser:
+        lesser.refused = {"trace_block", "debug_traceBlockByHash"}
+        lesser.refuses_overrides = lesser.refuses_creation = True
+        lesser.largest_batch = 10
+        chain = make_chain(node, sqlite, rpc_urls=(lesser.http_url,), batch_size=10, dormant_every=20)
+        indexer = chain.indexer()
+        forwarder = await contracts.deploy(node, contracts.FORWARDER)
+        async with running(indexer):
+            await chain.level(indexer)
+            await watch_many(chain, indexer, count)
+            await chain.close(address_at(50))
+            before, first, paid = lesser.requests, await node.block_number(), {}
+            for place in (1, 50, 119):
+                tx = await contracts.transact(node, forwarder, contracts.call_data(address_at(place)), place)
+                paid[place] = int((await contracts.receipt(node, tx))["blockNumber"], 16)
+            await contracts.receipt(node, await node.send(address_at(7), 7))
+            for _ in range(4):
+                await chain.level(indexer)
+                await node.mine()
+            assert [one.amount for one in await chain.confirmed(address_at(7))] == [7]
+            for _ in range(40):
+                await node.mine()
+                await chain.level(indexer)
+            for place, block in paid.items():
+                [one] = await chain.confirmed(address_at(place))
+                assert (one.amount, one.block.number, one.tx_hash) == (place, block, None)
+            # a turn a block, and the search by halves for the three payments
+            assert lesser.requests - before <= 5 * (await node.block_number() - first) + 3 * 10
+
+
 async def test_the_budget_is_kept_while_catching_up(
     node: Anvil, sqlite: Database, make_chain: MakeChain, address: str
 ) -> None:

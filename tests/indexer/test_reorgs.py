@@ -223,3 +223,38 @@ async def test_a_baseline_that_was_stale_when_it_came(
         await chain.open(address, baseline)
         await node.mine(4)
         assert [deposit.amount for deposit in await chain.confirmed(address)] == [ONE]
+
+
+async def test_an_address_that_is_opened_again_after_its_payment_was_removed(
+    node: Anvil, indexed: Database, make_chain: MakeChain, address: str
+) -> None:
+    """Paid, rested, taken back by a reorg, asked for again: counted from nothing, once, and nothing is missing."""
+    chain = make_chain(node, indexed)
+    indexer = chain.indexer()
+    async with running(indexer):
+        await chain.level(indexer)
+        await chain.open(address)
+        await node.mine(3)
+        await contracts.receipt(node, await node.send(address, ONE))
+        await node.mine(4)
+        [first] = await chain.confirmed(address)
+        await chain.close(address)
+        await chain.level(indexer)
+        await node.reorg(6)
+
+        async def gone() -> bool:
+            return await chain.deposits(address) == []
+
+        await until(gone, "the payment is taken back")
+        again = await chain.open(address)
+        assert again.is_fresh
+        await chain.level(indexer)
+        await contracts.receipt(node, await node.send(address, ONE))
+        await node.mine(4)
+        [second] = await chain.confirmed(address)
+        await chain.level(indexer)
+        await chain.checked(indexer)
+        assert indexer.health().is_healthy
+    assert second.id != first.id
+    kinds = [event.kind.value for event in await chain.events() if event.kind is not ChainEventKind.DEEPER]
+    assert kinds == ["seen", "confirmed", "removed", "seen", "confirmed"]

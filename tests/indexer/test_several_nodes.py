@@ -1,5 +1,6 @@
 """Nodes that are behind or disagree, as several URLs or behind one address: never a credit too many or too few."""
 
+import asyncio
 import random
 import shutil
 from collections.abc import AsyncIterator
@@ -65,6 +66,26 @@ async def test_a_preferred_node_that_is_stuck(
             found = await chain.confirmed(address, 2)
     assert [deposit.amount for deposit in found] == [ONE, 7]
     assert [event.kind.value for event in await chain.events()].count("removed") == 0
+
+
+async def test_a_node_that_hangs_holds_nothing_up(
+    node: Anvil, sqlite: Database, make_chain: MakeChain, address: str
+) -> None:
+    """The second of two takes questions and never answers: payments are seen as fast as ever."""
+    async with Anvil.start() as other:
+        other.pause()
+        chain = make_chain(node, sqlite, rpc_urls=(node.http_url, other.http_url), rpc_timeout=30.0)
+        indexer = chain.indexer()
+        async with running(indexer):
+            async with asyncio.timeout(5):
+                await chain.level(indexer)
+                await chain.open(address)
+                for place in range(5):
+                    await contracts.receipt(node, await node.send(address, 1 + place))
+                await node.mine(4)
+                await chain.confirmed(address, 5)
+            assert indexer.health().is_healthy
+        other.resume()
 
 
 @pytest.mark.parametrize("ahead", [60, pytest.param(500, marks=pytest.mark.long)])
