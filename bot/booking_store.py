@@ -58,6 +58,17 @@ async def mark_refused(tx: Transaction, booking_id: str) -> bool:
     return result.rowcount == 1
 
 
+async def forget_unpaid(tx: Transaction, before: datetime, limit: int) -> int:
+    """Bookings of before then that nobody paid, with the names in them; their payments stay. How many went."""
+    old = (
+        sa.select(bookings.c.id)
+        .where(bookings.c.created_at < before, bookings.c.state == BookingState.UNPAID)
+        .order_by(bookings.c.created_at)
+        .limit(limit)
+    )
+    return (await tx.execute(sa.delete(bookings).where(bookings.c.id.in_(old)))).rowcount
+
+
 async def get(connection: AsyncConnection, booking_id: str) -> Booking | None:
     return await _one(connection, bookings.c.id == booking_id)
 

@@ -162,7 +162,7 @@ async def _services(base: Base, chain: Chain | None, vitals: Vitals, stack: Asyn
         timer,
         search,
         InboxWorker(database, clock, base.inbox, topic=CHAT, handler=agent.handle, metrics=base.metrics),
-        Upkeep(database, base.inbox, base.outbox, clock),
+        Upkeep(database, base.inbox, base.outbox, base.documents, clock),
     ]
     if chain is not None:
         watch_chain(base.registry, chain.indexer)

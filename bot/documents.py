@@ -60,6 +60,16 @@ class Documents:
         result = await tx.execute(statement.on_conflict_do_nothing(index_elements=["id"]))
         return result.rowcount == 1
 
+    async def forget_images(self, tx: Transaction, before: datetime, limit: int) -> int:
+        """Files of before then that belong to no booking: QR codes of payments. How many went."""
+        old = (
+            sa.select(documents.c.id)
+            .where(documents.c.booking.is_(None), documents.c.created_at < before)
+            .order_by(documents.c.created_at)
+            .limit(limit)
+        )
+        return (await tx.execute(sa.delete(documents).where(documents.c.id.in_(old)))).rowcount
+
     async def get(self, document_id: str) -> Document:
         """Raises ``DocumentNotFound``."""
         async with self._database.snapshot() as connection:

@@ -1,7 +1,6 @@
 """Carries out the searches that conversations have asked for, and tells them when the offers are there."""
 
 import asyncio
-from datetime import timedelta
 
 import structlog
 
@@ -18,7 +17,6 @@ log = structlog.get_logger()
 AT_ONCE = 8
 A_MINUTE = 12  # searches a chat may make: each one costs at the source
 POLL_SECONDS = 1.0  # another process may have stored one
-KEEP = timedelta(days=2)
 
 
 class SearchService:
@@ -39,8 +37,6 @@ class SearchService:
         self._woken.set()
 
     async def run(self) -> None:
-        async with self._database.transaction() as tx:
-            await store.forget_searches(tx, self._clock.now() - KEEP)
         while True:
             self._woken.clear()
             async with self._database.snapshot() as connection:

@@ -16,7 +16,7 @@ documents = sa.Table(
     sa.Column("content_type", sa.String(100), nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),
     sa.Column("created_at", Instant, nullable=False),
-    sa.Index("documents_of_a_booking", "booking"),
+    sa.Index("documents_of_a_booking", "booking", "created_at"),
 )
 
 # When a traveller last wrote to us on WhatsApp: for 24 hours from then, anything may be said; later, templates only.
@@ -32,7 +32,7 @@ sessions = sa.Table(
     metadata,
     sa.Column("chat", sa.String(80), primary_key=True),
     sa.Column("session", sa.JSON, nullable=False),
-    sa.Column("updated_at", Instant, nullable=False),
+    sa.Column("updated_at", Instant, nullable=False, index=True),
 )
 
 # A search is asked for in the transaction that answers the traveller, and run from here.
@@ -61,4 +61,5 @@ bookings = sa.Table(
     sa.Column("payment_id", sa.String(64)),  # that paid it
     sa.Column("order", sa.JSON),  # what the airline confirmed
     sa.Column("ticketed_at", Instant),
+    sa.Index("bookings_by_state", "state", "created_at"),
 )

@@ -85,6 +85,10 @@ class Inbox:
         """Forget facts handled that long ago, at most ``limit`` in one go; how many went."""
         return await self._store.delete_handled(tx, before=self._clock.now() - older_than, limit=limit)
 
+    async def delete_dead(self, tx: Transaction, *, older_than: timedelta, limit: int = 1000) -> int:
+        """Forget facts given up on that long ago; how many went."""
+        return await self._store.delete_dead(tx, before=self._clock.now() - older_than, limit=limit)
+
 
 class InboxWorker:
     """A service that handles the facts of one topic.

@@ -180,6 +180,10 @@ class InboxStore:
         result = await tx.execute(sa.delete(inbox).where(inbox.c.id.in_(old)))
         return result.rowcount
 
+    async def delete_dead(self, tx: Transaction, *, before: datetime, limit: int) -> int:
+        old = sa.select(inbox.c.id).where(inbox.c.dead_at < before).order_by(inbox.c.dead_at).limit(limit)
+        return (await tx.execute(sa.delete(inbox).where(inbox.c.id.in_(old)))).rowcount
+
 
 def _is_dead(letter_id: str) -> Sequence[sa.ColumnElement[bool]]:
     row_id = int(letter_id) if letter_id.isdecimal() and len(letter_id) < 19 else -1

@@ -65,6 +65,13 @@ async def offers_of(connection: AsyncConnection, search_id: str) -> tuple[Offer,
     return () if stored is None else load_all(Offer, stored)
 
 
-async def forget_searches(tx: Transaction, before: datetime) -> None:
-    """Old results are of no use to anybody."""
-    await tx.execute(sa.delete(searches).where(searches.c.finished_at < before))
+async def forget_searches(tx: Transaction, before: datetime, limit: int) -> int:
+    """Answers of before then are of no use to anybody; how many went."""
+    old = sa.select(searches.c.id).where(searches.c.finished_at < before).order_by(searches.c.finished_at).limit(limit)
+    return (await tx.execute(sa.delete(searches).where(searches.c.id.in_(old)))).rowcount
+
+
+async def forget_sessions(tx: Transaction, before: datetime, limit: int) -> int:
+    """Conversations that nothing has happened in since then; how many went."""
+    old = sa.select(sessions.c.chat).where(sessions.c.updated_at < before).order_by(sessions.c.updated_at).limit(limit)
+    return (await tx.execute(sa.delete(sessions).where(sessions.c.chat.in_(old)))).rowcount
