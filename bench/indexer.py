@@ -76,11 +76,12 @@ async def _backfill(scale: Scale, folder: Path) -> list[Figure]:
 async def _live(scale: Scale, folder: Path) -> list[Figure]:
     figures: list[Figure] = []
     watched = deposit_addresses(scale.open_counts[-1])
-    async with BusyChain.start() as chain, without_traces(chain.anvil.http_url, folder) as plain:
-        for count in scale.open_counts:
-            say(f"  {count:,} open …")
-            work = Work(watched[:count], scale.per_count, TRANSFERS, HITS)
+    for count in scale.open_counts:
+        say(f"  {count:,} open …")
+        work = Work(watched[:count], scale.per_count, TRANSFERS, HITS)
+        async with BusyChain.start() as chain:
             figures += await live.each_block(chain, work, folder, scale.sample)
+        async with BusyChain.start() as chain, without_traces(chain.anvil.http_url, folder) as plain:
             figures += await live.full_blocks(chain, plain, work, folder)
     return figures
 

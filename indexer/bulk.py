@@ -1,4 +1,4 @@
-"""Many rows at once, as they come by the thousand while catching up.
+"""Rows into the database by the shortest way: by the thousand while catching up, and without delay at the newest block.
 
 SQLAlchemy prepares each value of each row by itself, which costs more than SQLite's own work. Here a column is prepared
 as a whole, by the same converters, and the driver gets the rows in one call.
@@ -13,16 +13,12 @@ from sqlalchemy.engine import Dialect
 
 from runtime.database import Transaction
 
-_FEW = 8  # rows; below it SQLAlchemy's own way is as good
-
 
 async def insert_rows(
     tx: Transaction, table: sa.Table, names: tuple[str, ...], rows: Sequence[tuple[Any, ...]]
 ) -> None:
     """Insert rows whose values are in the order of ``names``; none is fine too."""
-    if len(rows) < _FEW:
-        if rows:
-            await tx.execute(sa.insert(table), [dict(zip(names, row, strict=True)) for row in rows])
+    if not rows:
         return
     statement, converters = _insert(table, names, tx.connection.dialect)
     columns = [

@@ -37,6 +37,25 @@ _EVENT = (
 _Told = tuple[int, str, int, int, str, str]
 _TOLD = sa.select(*(deposits.c[name] for name in ("id", "address", "amount", "block_number", "block_hash", "tx_hash")))
 
+# Deposits that have a new depth to tell of, short of their confirmation: noted as told, and named.
+_DEEPEN = (
+    sa.update(deposits)
+    .where(
+        deposits.c.removed_at.is_(None),
+        sa.not_(deposits.c.confirmed),
+        deposits.c.block_number > sa.bindparam("above", type_=sa.BigInteger),
+        deposits.c.told < sa.bindparam("tip", type_=sa.BigInteger) - deposits.c.block_number,
+    )
+    .values(told=sa.bindparam("tip", type_=sa.BigInteger) - deposits.c.block_number)
+    .returning(*_TOLD.selected_columns)
+)
+_MOVE = sa.update(cursor).values(
+    {
+        name: sa.bindparam(name)
+        for name in ("number", "hash", "mined_at", "verified", "swept", "last_event", "last_deposit", "fence")
+    }
+)
+_FORGET = sa.delete(blocks).where(blocks.c.number <= sa.bindparam("upto", type_=sa.BigInteger))
 _AT_ONCE = 500  # ids named in one statement
 _LINES = 50  # events of one transaction that get a log line each; above that, they are counted in one
 
@@ -102,7 +121,7 @@ class Writer:
         last = read[-1]
         self.at = replace(self.at, tip=last.ref, mined_at=last.mined_at)
         rows = [(block.ref.number, block.ref.hash, block.parent, block.mined_at) for block in read[-keep:]]
-        await self._tx.execute(sa.delete(blocks).where(blocks.c.number <= last.ref.number - keep))
+        await self._tx.execute(_FORGET, {"upto": last.ref.number - keep})
         await insert_rows(self._tx, blocks, _BLOCK, rows)
         await self._deepen()
         await self.add([credit for block in read for credit in block.movements.credits])
@@ -184,16 +203,17 @@ class Writer:
         await insert_rows(self._tx, events, _EVENT, self._events)
         self.at = replace(self.at, last_event=self._last_event, last_deposit=self._last_deposit)
         await self._tx.execute(
-            sa.update(cursor).values(
-                number=self.at.tip.number,
-                hash=self.at.tip.hash,
-                mined_at=self.at.mined_at,
-                verified=self.at.verified,
-                swept=self.at.swept,
-                last_event=self.at.last_event,
-                last_deposit=self.at.last_deposit,
-                fence=self.at.fence,
-            )
+            _MOVE,
+            {
+                "number": self.at.tip.number,
+                "hash": self.at.tip.hash,
+                "mined_at": self.at.mined_at,
+                "verified": self.at.verified,
+                "swept": self.at.swept,
+                "last_event": self.at.last_event,
+                "last_deposit": self.at.last_deposit,
+                "fence": self.at.fence,
+            },
         )
         self._log()
         return bool(self._events)
@@ -201,18 +221,9 @@ class Writer:
     async def _deepen(self) -> None:
         """Tell each depth between the first sight and the confirmation."""
         tip = self.at.tip.number
-        depth = sa.literal(tip) - deposits.c.block_number
-        due = (
-            sa.not_(deposits.c.confirmed),
-            deposits.c.block_number > tip - self._confirmations,
-            deposits.c.told < depth,
-        )
-        deeper = await self._standing(*due)
-        for told in deeper:
+        deeper = await self._tx.execute(_DEEPEN, {"tip": tip, "above": tip - self._confirmations})
+        for told in sorted(tuple(row) for row in deeper):
             self._tell(ChainEventKind.DEEPER, told, self._depth(told))
-        if deeper:
-            stands = deposits.c.removed_at.is_(None)
-            await self._tx.execute(sa.update(deposits).where(stands, *due).values(told=depth))
 
     async def _standing(self, *where: sa.ColumnElement[bool]) -> Sequence[_Told]:
         """Deposits that stand, by age."""
