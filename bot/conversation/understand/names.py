@@ -24,7 +24,7 @@ _TALK = frozenset(
         *("where", "which", "who", "is", "are", "do", "don't", "dont", "doesn't", "not", "no", "can", "could", "would"),
         *("should", "need", "want", "understand", "know", "change", "flight", "please", "sorry", "all", "and", "wait"),
         *("one", "moment", "minute", "second", "just", "hold", "hang", "give", "let", "me", "later", "earlier", "soon"),
-        *("from", "to", "leave", "make", "other", "another", "different", "cheaper", "flights", "offers", "ones", "show", "never"),
+        *("from", "to", "leave", "make", "other", "another", "different", "cheaper", "flights", "offers", "ones", "show"),
     ]
 )
 
