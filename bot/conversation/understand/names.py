@@ -23,8 +23,8 @@ _TALK = frozenset(
         *("i", "i'm", "am", "you", "your", "my", "we", "it", "this", "that", "the", "what", "why", "how", "when"),
         *("where", "which", "who", "is", "are", "do", "don't", "dont", "doesn't", "not", "no", "can", "could", "would"),
         *("should", "need", "want", "understand", "know", "change", "flight", "please", "sorry", "all", "and", "wait"),
-        *("one", "moment", "minute", "second", "just", "hold", "hang", "give", "let", "me", "later", "earlier", "soon"),
-        *("from", "to", "leave", "make", "other", "another", "different", "cheaper", "flights", "offers", "ones", "show"),
+        *("one", "moment", "minute", "second", "just", "hold", "hang", "give", "let", "me", "later", "earlier"),
+        *("from", "to", "leave", "make", "other", "another", "different", "cheaper", "flights", "offers", "ones"),
     ]
 )
 
