@@ -1,6 +1,7 @@
 """The composition root: every part of the process is made here and nowhere else, then all run under one supervisor."""
 
 import asyncio
+import gc
 import hashlib
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ from bot.web.links import SignedLinks
 from payments.checkout import Checkout, PaymentTimer
 from payments.evidence import Evidence
 from payments.methods.clayer_evidence import ChainEvidence
+from runtime.cache import Cache, MemoryCache
 from runtime.clock import Clock, SystemClock, SystemIds
 from runtime.database import Database
 from runtime.http import HttpServer, client_session
@@ -48,7 +50,6 @@ from runtime.metrics import Metrics
 from runtime.outbox import Courier, Outbox
 from runtime.process import exclusive
 from runtime.rates import ChannelRates, Rate
-from runtime.redis import Cache, MemoryCache, RedisCache
 from runtime.services import Service, StopSignal, Supervisor
 
 log = structlog.get_logger()
@@ -88,6 +89,8 @@ async def run_daemon(settings: Settings) -> None:
         services = await _services(base, chain, vitals, stack)
         supervisor = Supervisor(services, base.clock, stop_seconds=STOP_SECONDS, metrics=base.metrics)
         vitals.watch(supervisor, services)
+        gc.collect()
+        gc.freeze()  # what is there now stays: to look through it again and again would hold up everything
         reason = await supervisor.run(stop)
         log.info("stopped", reason=reason)
 
@@ -178,6 +181,8 @@ async def _cache(settings: Settings, stack: AsyncExitStack) -> tuple[Cache, list
     """Redis where it is configured; what it holds may be lost, so the process serves as well."""
     if settings.redis_url is None:
         return MemoryCache(), []
+    from runtime.redis import RedisCache
+
     cache = RedisCache(settings.redis_url)
     stack.push_async_callback(cache.close)
     return cache, [cache]

@@ -8,9 +8,9 @@ from bot.conversation import store
 from bot.conversation.events import SearchFailure
 from bot.conversation.facts import ChatFacts
 from bot.flights.model import FlightSource, FlightSourceDown, FlightSourceError, Offer, SearchRequest
+from runtime.cache import Cache
 from runtime.clock import Clock
 from runtime.database import Database, connection_lost
-from runtime.redis import Cache
 
 log = structlog.get_logger()
 

@@ -1,12 +1,11 @@
-"""What may be lost: pages of a search, rate limits, wake-ups. One small port, in process or in Redis.
+"""The cache in Redis. With Redis down everything goes on in process, and comes back by itself.
 
-Nothing that must be right depends on it. With Redis down everything goes on in process, and comes back by itself.
+Imported only where it is configured: its library takes 5 MB.
 """
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import redis.asyncio as redis
 import structlog
@@ -14,88 +13,11 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from runtime.cache import MemoryCache
+
 log = structlog.get_logger()
 
 Result = TypeVar("Result")
-
-
-class Cache(Protocol):
-    """Keys are text, values bytes, times seconds."""
-
-    async def get(self, key: str) -> bytes | None: ...
-
-    async def set(self, key: str, value: bytes, *, ttl: float) -> None: ...
-
-    async def incr(self, key: str, *, ttl: float) -> int:
-        """Count up; the count since the first time within ``ttl``. For rate limits of a fixed window."""
-        ...
-
-    async def publish(self, channel: str) -> None:
-        """Wake who waits on the channel, in any process."""
-        ...
-
-    async def wait(self, channel: str, *, seconds: float) -> bool:
-        """Wait for a wake-up that comes from now on. False when the time is over: then look anyway."""
-        ...
-
-    async def clear(self) -> None:
-        """Forget everything."""
-        ...
-
-
-class MemoryCache:
-    """The twin in process. Holds at most ``capacity`` keys; those that end soonest go first."""
-
-    def __init__(self, *, capacity: int = 10_000) -> None:
-        self._capacity = capacity
-        self._values: dict[str, tuple[bytes, float]] = {}
-        self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
-
-    async def get(self, key: str) -> bytes | None:
-        value, ends_at = self._values.get(key, (None, 0.0))
-        return value if ends_at > _now() else None
-
-    async def set(self, key: str, value: bytes, *, ttl: float) -> None:
-        if len(self._values) >= self._capacity and key not in self._values:
-            self._make_room()
-        self._values[key] = (value, _now() + ttl)
-
-    async def incr(self, key: str, *, ttl: float) -> int:
-        value, ends_at = self._values.get(key, (b"0", 0.0))
-        if ends_at <= _now():
-            await self.set(key, b"1", ttl=ttl)
-            return 1
-        count = int(value) + 1
-        self._values[key] = (str(count).encode(), ends_at)
-        return count
-
-    async def publish(self, channel: str) -> None:
-        for event in self._waiting.get(channel, ()):
-            event.set()
-
-    async def wait(self, channel: str, *, seconds: float) -> bool:
-        event = asyncio.Event()
-        self._waiting[channel].add(event)
-        try:
-            async with asyncio.timeout(seconds):
-                return await event.wait()
-        except TimeoutError:
-            return False
-        finally:
-            self._waiting[channel].discard(event)
-            if not self._waiting[channel]:
-                del self._waiting[channel]
-
-    async def clear(self) -> None:
-        self._values.clear()
-
-    def _make_room(self) -> None:
-        now = _now()
-        self._values = {key: value for key, value in self._values.items() if value[1] > now}
-        if len(self._values) >= self._capacity:
-            soonest = sorted(self._values, key=lambda key: self._values[key][1])
-            for key in soonest[: self._capacity // 10 + 1]:
-                del self._values[key]
 
 
 class RedisCache:

@@ -12,10 +12,10 @@ from bot.conversation.facts import ChatFacts
 from bot.flights.model import Cabin, FlightSource, FlightSourceDown, Offer, Party, Place, PlaceKind, SearchRequest
 from bot.searching import SearchService
 from runtime import tables as runtime_tables
+from runtime.cache import MemoryCache
 from runtime.clock import SystemClock
 from runtime.database import Database
 from runtime.inbox import Inbox
-from runtime.redis import MemoryCache
 
 LAGOS = Place("LOS", "Lagos", PlaceKind.CITY, "NG", ("LOS",))
 

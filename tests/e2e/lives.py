@@ -41,12 +41,12 @@ from payments.methods.port import PaymentMethod
 from payments.money import Coin
 from payments.payment import Method
 from runtime.backoff import Backoff
+from runtime.cache import MemoryCache
 from runtime.clock import SystemClock, SystemIds
 from runtime.database import Database
 from runtime.inbox import Inbox, InboxWorker
 from runtime.jobs import Jobs
 from runtime.outbox import Courier, Deliver, Letter, Outbox, Receipt
-from runtime.redis import MemoryCache
 from runtime.services import Service
 from tests.e2e.books import is_settled
 from tests.e2e.power import Cut, FragileDatabase, Power

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 import structlog
 
-from runtime.redis import Cache, MemoryCache, RedisCache
+from runtime.cache import Cache, MemoryCache
+from runtime.redis import RedisCache
 
 
 def _redis_executable() -> str:
