@@ -91,7 +91,7 @@ async def _derivation(scale: Scale, _folder: Path) -> list[Figure]:
 
 
 async def _memory(scale: Scale, folder: Path) -> list[Figure]:
-    return await memory.whole_daemon(scale.open_counts[-1], folder, _free_port())
+    return await memory.whole_daemon(scale.open_counts[-1], folder, _free_port(), also_none=scale is FULL)
 
 
 def _free_port() -> int:

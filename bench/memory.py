@@ -18,14 +18,13 @@ _BLOCKS = 8  # that it follows with all deposits open, before it is looked at
 _WITHIN = 60.0  # seconds
 
 
-async def whole_daemon(open_deposits: int, folder: Path, port: int) -> list[Figure]:
-    """Megabytes (2^20 bytes) resident, with none and with that many open."""
-    none = await _resident(0, folder / "none", port)
+async def whole_daemon(open_deposits: int, folder: Path, port: int, *, also_none: bool) -> list[Figure]:
+    """Megabytes (2^20 bytes) resident with that many open, and with none."""
     many = await _resident(open_deposits, folder / "many", port)
-    return [
-        Figure(f"memory of the whole daemon, {open_deposits:,} open deposits", many, "MB", goal=300),
-        Figure("… with none", none, "MB"),
-    ]
+    figures = [Figure(f"memory of the whole daemon, {open_deposits:,} open deposits", many, "MB", goal=300)]
+    if also_none:
+        figures.append(Figure("… with none", await _resident(0, folder / "none", port), "MB"))
+    return figures
 
 
 async def _resident(open_deposits: int, folder: Path, port: int) -> float:

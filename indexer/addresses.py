@@ -15,14 +15,15 @@ from bip_utils import (
     Bip39MnemonicValidator,
     Bip39SeedGenerator,
     EthAddrEncoder,
+    Kekkak256,
 )
-from eth_utils.address import is_hex_address, to_checksum_address
 
 from runtime.errors import LayoverError
 
 DEFAULT_PATH = "m/44'/60'/0'/0/{i}"
 MAX_INDEX = 2**31 - 1  # above it derivation is hardened, which a public key cannot do
 _ACCOUNT_DEPTH = 3
+_ADDRESS = re.compile(r"(0[xX])?[0-9a-fA-F]{40}")
 
 
 class BadMnemonic(LayoverError):
@@ -61,13 +62,21 @@ class BadAddress(LayoverError, ValueError):
 
 def checksum_address(address: str) -> str:
     """The address in EIP-55 form. Raises BadAddress (a ValueError) if it is none, or its mixed case does not check."""
-    if not is_hex_address(address):
+    if not _ADDRESS.fullmatch(address):
         raise BadAddress(address, "it takes 0x and 40 hex digits")
-    checked: str = to_checksum_address(address)
+    checked = _eip55(address[-40:].lower())
     digits = address[-40:]
     if digits not in (checked[-40:], digits.lower(), digits.upper()):
         raise BadAddress(address, "it is mistyped, its capitals do not agree with its digits (EIP-55)")
     return checked
+
+
+def _eip55(digits: str) -> str:
+    """Capitals where the hash of the lower-case digits has an 8 or more (eth_utils does the same, and takes 8 MB)."""
+    hashed = Kekkak256.QuickDigest(digits.encode()).hex()
+    return "0x" + "".join(
+        digit.upper() if nibble >= "8" else digit for digit, nibble in zip(digits, hashed[:40], strict=True)
+    )
 
 
 def account_xpub(mnemonic: str, path: str = DEFAULT_PATH) -> str:

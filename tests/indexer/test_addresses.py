@@ -2,6 +2,7 @@
 
 import pytest
 from eth_account import Account
+from eth_utils.address import to_checksum_address
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -112,3 +113,8 @@ def _is_silent_about(error: LayoverError, *secrets: str) -> None:
     while chain is not None:
         assert not any(secret in str(chain) for secret in secrets)
         chain = chain.__cause__ or (None if chain.__suppress_context__ else chain.__context__)
+
+
+@given(st.binary(min_size=20, max_size=20))
+def test_the_capitals_are_those_of_eth_utils(address: bytes) -> None:
+    assert checksum_address(f"0x{address.hex()}") == to_checksum_address(address)
