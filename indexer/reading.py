@@ -109,14 +109,14 @@ async def _headers_and_traces(node: Node, numbers: Sequence[int]) -> tuple[list[
         calls = [Call("eth_getBlockByNumber", [place, False], _HEADER), _trace_call(place)]
         header, traces = await node.attempt(calls)
         headers = [header] if isinstance(header, Header) else await _headers(node, numbers)
-        return headers, _complete(headers, [traces])
+        return headers, await _completed(node, headers, [traces])
     try:
         async with asyncio.TaskGroup() as group:
             asking = group.create_task(_headers(node, numbers))
             tracing = group.create_task(node.attempt([_trace_call(block_number(n)) for n in numbers]))
     except* ChainUnavailable as failures:
         raise first_of(failures) from None
-    return asking.result(), _complete(asking.result(), tracing.result())
+    return asking.result(), await _completed(node, asking.result(), tracing.result())
 
 
 async def _headers(node: Node, numbers: Sequence[int]) -> list[Header]:
@@ -125,6 +125,24 @@ async def _headers(node: Node, numbers: Sequence[int]) -> list[Header]:
 
 def _trace_call(place: str) -> Call:
     return Call("trace_block", [place], _TRACES)
+
+
+async def _completed(
+    node: Node, headers: Sequence[Header], answers: Sequence[list[Trace] | CallRefused | None]
+) -> dict[str, list[Trace]]:
+    """As ``_complete``; traces that are missing, not refused, are asked for again: nodes behind one address differ."""
+    found = _complete(headers, answers)
+    for _ in range(_ATTEMPTS - 1):
+        headers = [
+            header
+            for header, answer in zip(headers, answers, strict=True)
+            if header.hash not in found and not isinstance(answer, CallRefused)
+        ]
+        if not headers:
+            break
+        answers = await node.attempt([_trace_call(header.number) for header in headers])
+        found |= _complete(headers, answers)
+    return found
 
 
 def _complete(headers: Sequence[Header], answers: Sequence[list[Trace] | CallRefused | None]) -> dict[str, list[Trace]]:
