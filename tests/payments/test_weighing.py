@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexer.model import BlockRef, Deposit
-from payments.methods.clayer_evidence import weigh
+from payments.methods.clayer_weighing import weigh
 from payments.money import Coin, Money
 from payments.payment import Method, Payment, Quote, State, check_transition
 from tests.payments.conftest import NOON
