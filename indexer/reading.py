@@ -114,7 +114,7 @@ async def _headers_and_traces(node: Node, numbers: Sequence[int]) -> tuple[list[
         async with asyncio.TaskGroup() as group:
             asking = group.create_task(_headers(node, numbers))
             tracing = group.create_task(node.attempt([_trace_call(block_number(n)) for n in numbers]))
-    except* ChainUnavailable as failures:
+    except BaseExceptionGroup as failures:
         raise first_of(failures) from None
     return asking.result(), await _completed(node, asking.result(), tracing.result())
 

@@ -127,7 +127,7 @@ class Node:
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(self._part(part, once)) for part in parts]
-        except* ChainUnavailable as failures:
+        except BaseExceptionGroup as failures:
             raise first_of(failures) from None
         return [result for task in tasks for result in task.result()]
 
