@@ -115,7 +115,9 @@ async def test_uneven_nodes_behind_one_address(
                 paid += [100 + place, 200 + place]
             await good.mine(4)
             found = await chain.confirmed(address, 12)
-    assert [deposit.amount for deposit in found] == paid
+    # Each once. In which block a contract's payment is found may be a later one, where the node that was asked kept
+    # the trace to itself.
+    assert sorted(deposit.amount for deposit in found) == sorted(paid)
     kinds = [event.kind.value for event in await chain.events()]
     assert (kinds.count("seen"), kinds.count("confirmed"), kinds.count("removed")) == (12, 12, 0)
 
