@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from bot import schema
 from bot.chain import Chain, methods_of, open_chain, paying_facts
+from bot.channels.codec import CHAT
 from bot.channels.delivery import Sender, deliver_by
 from bot.channels.metrics import ChannelMetrics
 from bot.channels.model import Channel
@@ -20,7 +21,7 @@ from bot.channels.whatsapp.sender import WhatsAppSender
 from bot.channels.whatsapp.webhook import WhatsAppWebhook
 from bot.channels.whatsapp.window import WhatsAppWindows
 from bot.conversation.agent import Agent
-from bot.conversation.facts import CHAT, ChatFacts
+from bot.conversation.facts import ChatFacts
 from bot.conversation.phrases.common import COMMANDS
 from bot.conversation.understand.lexicon import load_lexicon
 from bot.documents import Documents

@@ -11,6 +11,7 @@ import msgspec
 from bot.channels.model import Inbound, Outbound
 from runtime.errors import LayoverError
 
+CHAT: Final = "chat"  # the inbox topic of everything that a conversation has to know
 INBOUND: Final = "inbound"
 OUTBOUND: Final = "outbound"
 VERSION: Final = 1

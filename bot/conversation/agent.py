@@ -7,7 +7,7 @@ import structlog
 
 from bot import booking_store
 from bot.booking import Booking, BookingState
-from bot.channels.codec import dump_outbound
+from bot.channels.delivery import post_message
 from bot.channels.model import Attachment, AttachmentKind, Button, ChatId, Outbound
 from bot.conversation import store
 from bot.conversation.context import Context, PayingFacts
@@ -207,7 +207,7 @@ class Agent:
             await self._post(chat, Outbound(chat.id, attachment=paper))
 
     async def _post(self, chat: _Chat, outbound: Outbound) -> None:
-        await self._outbox.post(chat.tx, lane=str(chat.id), payload=dump_outbound(outbound), slot=outbound.slot)
+        await post_message(self._outbox, chat.tx, outbound)
 
 
 def _outbound(chat: _Chat, effect: Say) -> Outbound:

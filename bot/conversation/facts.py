@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.booking import Booking
-from bot.channels.codec import INBOUND, load_inbound
+from bot.channels.codec import CHAT, INBOUND, load_inbound
 from bot.conversation.events import (
     Event,
     PaymentChanged,
@@ -29,8 +29,6 @@ from payments.payment import Payment, State
 from runtime.database import Transaction
 from runtime.errors import LayoverError
 from runtime.inbox import Fact, Inbox
-
-CHAT = "chat"  # the topic
 
 SEARCH, OPENED, CHANGED = "search", "payment_opened", "payment_changed"
 TICKETED, DELAYED, REFUSED = "ticketed", "ticketing_delayed", "refused"

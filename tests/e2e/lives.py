@@ -17,11 +17,11 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from bot.channels.codec import dump_inbound, load_outbound
+from bot.channels.codec import CHAT, dump_inbound, load_outbound
 from bot.channels.model import Channel, ChatId, Inbound
 from bot.conversation.agent import Agent
 from bot.conversation.context import PayingFacts
-from bot.conversation.facts import CHAT, ChatFacts
+from bot.conversation.facts import ChatFacts
 from bot.documents import Documents
 from bot.flights.model import FlightSource
 from bot.flights.places import Gazetteer

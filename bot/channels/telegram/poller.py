@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import msgspec
 import structlog
 
-from bot.channels.codec import dump_inbound
+from bot.channels.codec import CHAT, dump_inbound
 from bot.channels.delivery import post_message
 from bot.channels.metrics import ChannelMetrics
 from bot.channels.model import Channel, ChatId, Inbound, Outbound
@@ -34,7 +34,6 @@ from runtime.outbox import Outbox
 
 log = structlog.get_logger()
 
-TOPIC = "chat"
 OUTAGE = 3  # polls that failed in a row: not one that was lost, but Telegram
 _NOT_IN_GROUPS = "I can only book trips in a private chat, because they hold personal details. Write to me there."
 
@@ -154,7 +153,7 @@ class TelegramPoller:
                 if inbound is not None:
                     new += await self._inbox.put(
                         tx,
-                        topic=TOPIC,
+                        topic=CHAT,
                         source=self._source,
                         external_id=str(_update_id(update)),
                         lane=str(inbound.chat),

@@ -12,7 +12,7 @@ import structlog
 from multidict import MultiMapping
 from twilio.request_validator import RequestValidator
 
-from bot.channels.codec import dump_inbound
+from bot.channels.codec import CHAT, dump_inbound
 from bot.channels.metrics import ChannelMetrics
 from bot.channels.model import Channel, ChatId, Inbound
 from bot.channels.text import clean
@@ -25,7 +25,6 @@ from runtime.outbox import DeliveryStatus, Outbox
 
 log = structlog.get_logger()
 
-TOPIC = "chat"
 SOURCE = "twilio"
 PREFIX = "whatsapp:"
 OUTSIDE_WINDOW = "63016"
@@ -129,7 +128,7 @@ class WhatsAppWebhook:
         async with self._database.transaction() as tx:
             is_new = await self._inbox.put(
                 tx,
-                topic=TOPIC,
+                topic=CHAT,
                 source=SOURCE,
                 external_id=sid,
                 lane=str(inbound.chat),
